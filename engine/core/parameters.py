@@ -141,8 +141,18 @@ def declare(
             else "float"
         )
     parameter = Parameter(
-        name, default, low, high, step, unit, frozenset(scopes), risk, doc, kind,
-        tuple(choices), learnable,
+        name,
+        default,
+        low,
+        high,
+        step,
+        unit,
+        frozenset(scopes),
+        risk,
+        doc,
+        kind,
+        tuple(choices),
+        learnable,
     )
     known = _declared.get(name)
     if known is not None and known != parameter:
@@ -170,7 +180,8 @@ class Scope:
 
     def rank(self) -> tuple[int, int, int, int]:
         bits = (self.symbol is not None, self.regime is not None, self.strategy is not None)
-        return (sum(bits), *map(int, bits))
+        symbol, regime, strategy = map(int, bits)
+        return (sum(bits), symbol, regime, strategy)
 
     def letters(self) -> frozenset[str]:
         named = ((self.symbol, "Y"), (self.regime, "R"), (self.strategy, "T"))

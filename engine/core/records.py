@@ -1,0 +1,271 @@
+"""Records: what the journal keeps, in the order in which it happened.
+
+Each is a tagged struct; its JSON is the canonical row over which the digest is computed.
+`DURABLE` kinds are on disk (FULL) before their effect; `TELEMETRY` kinds are kept out of
+the digest, because they carry wall time and latencies.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.core.commands import Ack, AnyCommand
+from engine.core.types import (
+    Account,
+    Actor,
+    BarCorrection,
+    Control,
+    Decision,
+    FeedStatus,
+    Fill,
+    Gate,
+    Order,
+    Position,
+    Proposal,
+    Quarantined,
+    Signal,
+    Trade,
+    TradeCondition,
+)
+from engine.core.views import Counterfactual
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all records; `time_ns` is engine time."""
+
+    time_ns: int
+
+
+class RunStarted(Record, frozen=True, tag="run_started"):
+    """A run begins: what it trades and with which settings, without paths or wall time."""
+
+    mode: str
+    feed: str
+    seed: int
+    symbols: tuple[str, ...]
+    timeframe: str
+    approval: str
+    profile: str
+    cash: str
+    resumed: bool
+    parameters: dict[str, str]
+
+
+class OrderChanged(Record, frozen=True, tag="order"):
+    """An order in a new state; the INTENT one is committed before anything is sent.
+
+    `gates` are the values on which an entry was admitted.
+    """
+
+    order: Order
+    gates: tuple[Gate, ...] = ()
+
+
+class Filled(Record, frozen=True, tag="fill"):
+    """One execution."""
+
+    fill: Fill
+
+
+class PositionChanged(Record, frozen=True, tag="position"):
+    """An open position and the exact state of its watch (JSON of `PositionWatch.to_dict`)."""
+
+    position: Position
+    watch: str
+    why: str
+
+
+class TradeClosed(Record, frozen=True, tag="trade"):
+    """A position ended; its row leaves `positions` and enters `trades`."""
+
+    trade: Trade
+    position: str
+
+
+class ProposalChanged(Record, frozen=True, tag="proposal"):
+    """A proposal was made, amended or ended."""
+
+    proposal: Proposal
+    who: Actor
+    why: str = ""
+
+
+class Commanded(Record, frozen=True, tag="command"):
+    """A person's command as it came, and what became of it: the audit of F18 and F19."""
+
+    command: AnyCommand
+    ack: Ack
+
+
+class Decided(Record, frozen=True, tag="decision"):
+    """A decision with its explanation."""
+
+    decision: Decision
+
+
+class Signalled(Record, frozen=True, tag="signal"):
+    """A strategy spoke (anything but HOLD)."""
+
+    signal: Signal
+
+
+class Denied(Record, frozen=True, tag="denial"):
+    """A candidate that a gate refused, with all that its counterfactual needs."""
+
+    id: str
+    symbol: str
+    decision: str
+    direction: str
+    code: str
+    gate: Gate
+    price: float
+    stop: float
+    target: float
+    score: float
+    quantity: str
+
+
+class ControlChanged(Record, frozen=True, tag="control"):
+    """The control state moved."""
+
+    state: Control
+    reason: str
+    who: Actor
+
+
+class Accounted(Record, frozen=True, tag="account"):
+    """The account at a moment worth keeping: day start, after a fill, every 15 minutes."""
+
+    account: Account
+    why: str
+
+
+class RegimeChanged(Record, frozen=True, tag="regime"):
+    """A symbol's regime moved, with the values that moved it."""
+
+    symbol: str
+    from_regime: str
+    to_regime: str
+    vol_level: str
+    confidence: float
+    indicators: dict[str, float]
+
+
+class ConditionChanged(Record, frozen=True, tag="condition"):
+    """A condition was armed, triggered, expired or vetoed."""
+
+    condition: TradeCondition
+    state: str
+    why: str = ""
+
+
+class Cooldown(Record, frozen=True, tag="cooldown"):
+    """A symbol may not be entered before `until_ns`."""
+
+    symbol: str
+    until_ns: int
+
+
+class ParameterSet(Record, frozen=True, tag="parameter"):
+    """A parameter moved, by whom, from what to what (JSON texts)."""
+
+    name: str
+    scope: tuple[str | None, str | None, str | None]
+    before: str
+    after: str
+    who: str
+
+
+class FeedChanged(Record, frozen=True, tag="feed"):
+    """The feed or one symbol on it changed its state."""
+
+    status: FeedStatus
+
+
+class BarCorrected(Record, frozen=True, tag="correction"):
+    """A closed candle was revised."""
+
+    correction: BarCorrection
+
+
+class TickQuarantined(Record, frozen=True, tag="quarantine"):
+    """A bad tick, kept with its raw text."""
+
+    tick: Quarantined
+
+
+class Followed(Record, frozen=True, tag="counterfactual"):
+    """What a trade that was not made has come to."""
+
+    counterfactual: Counterfactual
+
+
+class Noted(Record, frozen=True, tag="note"):
+    """A line for a person that no other record carries: a fault, a recovery, a shock."""
+
+    who: Actor
+    text: str
+    ref: str = ""
+    symbol: str = ""
+
+
+class Cursor(Record, frozen=True, tag="cursor"):
+    """How far a replay or simulated market has come, so that `--resume` goes on there.
+
+    `ids` are the id counters, `peak` and `day_start` money that must survive a restart.
+    """
+
+    position: int
+    ids: dict[str, int]
+    trades_today: int
+    day: int
+
+
+class Measured(Record, frozen=True, tag="telemetry"):
+    """Durations, queue lengths and latencies; never part of the digest."""
+
+    values: dict[str, float]
+
+
+AnyRecord = (
+    RunStarted
+    | OrderChanged
+    | Filled
+    | PositionChanged
+    | TradeClosed
+    | ProposalChanged
+    | Commanded
+    | Decided
+    | Signalled
+    | Denied
+    | ControlChanged
+    | Accounted
+    | RegimeChanged
+    | ConditionChanged
+    | Cooldown
+    | ParameterSet
+    | FeedChanged
+    | BarCorrected
+    | TickQuarantined
+    | Followed
+    | Noted
+    | Cursor
+    | Measured
+)
+
+DURABLE: tuple[type[Record], ...] = (
+    RunStarted,
+    OrderChanged,
+    Filled,
+    PositionChanged,
+    TradeClosed,
+    ProposalChanged,
+    Commanded,
+    ControlChanged,
+    ParameterSet,
+    ConditionChanged,
+    Cooldown,
+)
+"""Kinds whose loss would be a lost order, fill, approval, change or audit line."""
+
+TELEMETRY: tuple[type[Record], ...] = (Measured,)

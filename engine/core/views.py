@@ -1,0 +1,205 @@
+"""What the engine shows: one frozen, versioned `Snapshot`, and the items of its streams.
+
+A screen compares rows by identity (`is not`), so the kernel keeps every row that did not
+change; what grows without bound (bars, equity, journal lines) goes through streams.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from engine.core.commands import Ack
+from engine.core.types import (
+    Account,
+    Actor,
+    ApprovalMode,
+    Bar,
+    Control,
+    Decision,
+    FeedKind,
+    Gate,
+    Link,
+    Mode,
+    Order,
+    Position,
+    Proposal,
+    Signal,
+    Trade,
+    TradeCondition,
+    Value,
+)
+
+
+class ControlView(Value, frozen=True):
+    """The control state, why and since when, and who set it."""
+
+    state: Control
+    reason: str
+    since_ns: int
+    who: Actor
+
+
+class FeedView(Value, frozen=True):
+    """The feed as a whole; `label` is what the status line writes behind its kind."""
+
+    kind: FeedKind
+    link: Link
+    venue: str
+    quote: str
+    label: str
+    reason: str = ""
+    speed: float = 1.0
+    progress: float = float("nan")
+
+
+class MarketView(Value, frozen=True, gc=False):
+    """One symbol: prices, quality and the bar that is forming.
+
+    `age_ns` is the age of its last event on event time when the snapshot was made, and is
+    rounded to seconds so that an idle symbol's row stays the same object within one.
+    """
+
+    symbol: str
+    last: float
+    bid: float
+    ask: float
+    change_pct: float
+    volume_ratio: float
+    link: Link
+    age_ns: int
+    regime: str
+    vol_level: str
+    spread_bps: float
+    modelled: bool
+    forming: Bar | None
+    reason: str = ""
+
+
+class PositionView(Value, frozen=True):
+    """An open position marked to the market, by the one P&L function."""
+
+    position: Position
+    mark: float
+    unrealised: Decimal
+    pnl_pct: float
+    r_multiple: float
+    stop_distance_pct: float
+    target_distance_pct: float
+    held_ns: int
+
+
+class Outlook(Value, frozen=True):
+    """Why a symbol is or is not traded: last decision, every vote, every gate.
+
+    `waiting_for` says in words what is missing when nothing was decided yet.
+    """
+
+    symbol: str
+    time_ns: int
+    decision: Decision | None
+    signals: tuple[Signal, ...]
+    gates: tuple[Gate, ...]
+    verdict: str
+    waiting_for: str = ""
+    since_ns: int = 0
+
+
+class Counterfactual(Value, frozen=True):
+    """What a trade that was not made would have done by now; `ended` names its end."""
+
+    id: str
+    symbol: str
+    kind: str
+    code: str
+    time_ns: int
+    price: float
+    direction: str
+    pnl_pct: float
+    ended: str
+    marks: tuple[tuple[str, float], ...] = ()
+
+
+class StepTiming(Value, frozen=True, gc=False):
+    """One step of the 30 s cycle: last and worst duration in microseconds."""
+
+    name: str
+    last_us: float
+    worst_us: float
+
+
+class Health(Value, frozen=True):
+    """The engine about itself. `heartbeat_ns` is when stops were last checked."""
+
+    heartbeat_ns: int
+    heartbeat_ok: bool
+    events: int
+    events_per_s: float
+    inbox: int
+    journal_lag: int
+    journal_state: str
+    cycle: tuple[StepTiming, ...]
+    cycles: int
+    faults: tuple[str, ...]
+    quarantined: int
+    corrections: int
+    decisions: int
+    threads: tuple[str, ...] = ()
+
+
+class RunInfo(Value, frozen=True):
+    """What this run is: fixed for its life."""
+
+    mode: Mode
+    approval: ApprovalMode
+    profile: str
+    symbols: tuple[str, ...]
+    timeframe: str
+    seed: int
+    journal: str
+    started_ns: int
+    version: str
+    recovered: str = ""
+
+
+class Snapshot(Value, frozen=True):
+    """Everything a screen or a command may know at one moment. Never changes."""
+
+    version: int
+    time_ns: int
+    run: RunInfo
+    control: ControlView
+    feed: FeedView
+    account: Account
+    markets: tuple[MarketView, ...]
+    positions: tuple[PositionView, ...]
+    proposals: tuple[Proposal, ...]
+    ended: tuple[Proposal, ...]
+    orders: tuple[Order, ...]
+    conditions: tuple[TradeCondition, ...]
+    trades: tuple[Trade, ...]
+    outlooks: tuple[Outlook, ...]
+    limits: tuple[Gate, ...]
+    denials: tuple[tuple[str, int], ...]
+    counterfactuals: tuple[Counterfactual, ...]
+    health: Health
+    acks: tuple[Ack, ...]
+
+
+class JournalLine(Value, frozen=True, gc=False):
+    """One line of the event log as a person reads it: who did what, and what it concerned."""
+
+    seq: int
+    time_ns: int
+    kind: str
+    who: Actor
+    text: str
+    ref: str = ""
+    symbol: str = ""
+
+
+class EquityPoint(Value, frozen=True, gc=False):
+    """Equity at one moment, for the line and the drawdown beneath it."""
+
+    time_ns: int
+    equity: float
+    drawdown_pct: float
