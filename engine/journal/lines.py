@@ -1,0 +1,193 @@
+"""A record as one line that a person reads: who did what, to what, and why.
+
+The event log on screen, `export` and the command line say the same sentence for the same
+record, because it is written here once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.core import records as r
+from engine.core.types import Actor, Direction, OrderState
+from engine.core.views import JournalLine
+
+Words = tuple[Actor, str, str, str]
+"""Who, the sentence, the id it concerns, the symbol."""
+
+
+def line(seq: int, record: r.AnyRecord) -> JournalLine | None:
+    """The line of a record, or None for those that only matter to programs."""
+    writer = _WRITERS.get(type(record))
+    words = writer(record) if writer is not None else None
+    if words is None:
+        return None
+    who, text, ref, symbol = words
+    return JournalLine(
+        seq=seq,
+        time_ns=record.time_ns,
+        kind=str(record.__struct_config__.tag),
+        who=who,
+        text=text,
+        ref=ref,
+        symbol=symbol,
+    )
+
+
+def _run(record: r.RunStarted) -> Words:
+    verb = "resumed" if record.resumed else "started"
+    symbols = ", ".join(record.symbols)
+    text = (
+        f"run {verb}: {record.mode} on {record.feed}, {symbols} at {record.timeframe}, "
+        f"approval {record.approval}, seed {record.seed}"
+    )
+    return Actor.ENGINE, text, "", ""
+
+
+def _order(record: r.OrderChanged) -> Words | None:
+    order = record.order
+    if order.state is OrderState.SENT:
+        return None
+    text = f"{order.purpose} order {order.side} {order.quantity} {order.type} {order.state}"
+    if order.reason:
+        text += f": {order.reason}"
+    return Actor.ENGINE, text, order.id, order.symbol
+
+
+def _fill(record: r.Filled) -> Words:
+    fill = record.fill
+    text = (
+        f"filled {fill.side} {fill.quantity} at {fill.price} "
+        f"({fill.liquidity}, fee {fill.fee} {fill.fee_asset})"
+    )
+    return Actor.ENGINE, text, fill.order, fill.symbol
+
+
+def _position(record: r.PositionChanged) -> Words:
+    position = record.position
+    text = f"{position.direction} {position.quantity}, stop {position.stop}: {record.why}"
+    return Actor.ENGINE, text, position.id, position.symbol
+
+
+def _trade(record: r.TradeClosed) -> Words:
+    trade = record.trade
+    text = (
+        f"closed {trade.direction} {trade.quantity} by {trade.exit_reason}: "
+        f"{trade.pnl:+f} ({trade.pnl_pct:+.2f} %) after fees {trade.fees}"
+    )
+    return Actor.ENGINE, text, trade.id, trade.symbol
+
+
+def _proposal(record: r.ProposalChanged) -> Words:
+    proposal = record.proposal
+    side = "buy" if proposal.direction is Direction.LONG else "sell short"
+    text = (
+        f"proposal v{proposal.version} {proposal.state}: {side} {proposal.quantity} "
+        f"at {proposal.price}, stop {proposal.stop}"
+    )
+    if record.why:
+        text += f" ({record.why})"
+    return record.who, text, proposal.id, proposal.symbol
+
+
+def _command(record: r.Commanded) -> Words:
+    ack = record.ack
+    name = record.command.__struct_config__.tag
+    verdict = "done" if ack.ok else f"refused ({ack.code})"
+    return record.command.actor, f"{name} {verdict}: {ack.text}", ack.ref, ""
+
+
+def _decision(record: r.Decided) -> Words:
+    decision = record.decision
+    text = f"{decision.action} {decision.confidence:.0%}: {decision.reasoning}"
+    return Actor.ENGINE, text, decision.id, decision.symbol
+
+
+def _denied(record: r.Denied) -> Words:
+    gate = record.gate
+    text = (
+        f"{record.direction} refused by {gate.name} ({record.code}): "
+        f"{gate.value:.6g} against {gate.threshold:.6g} {gate.unit}"
+    )
+    return Actor.ENGINE, text, record.id, record.symbol
+
+
+def _control(record: r.ControlChanged) -> Words:
+    return record.who, f"control state {record.state}: {record.reason}", "", ""
+
+
+def _regime(record: r.RegimeChanged) -> Words:
+    text = f"regime {record.from_regime} → {record.to_regime} ({record.confidence:.0%})"
+    return Actor.ENGINE, text, "", record.symbol
+
+
+def _condition(record: r.ConditionChanged) -> Words:
+    condition = record.condition
+    sign = "≥" if condition.above else "≤"
+    text = f"condition {record.state}: {condition.direction} at {sign} {condition.trigger:.8g}"
+    if record.why:
+        text += f" ({record.why})"
+    return Actor.ENGINE, text, condition.id, condition.symbol
+
+
+def _cooldown(record: r.Cooldown) -> None:
+    del record
+
+
+def _parameter(record: r.ParameterSet) -> Words:
+    scope = "·".join(part for part in record.scope if part) or "global"
+    text = f"{record.name} ({scope}): {record.before} → {record.after}, by {record.who}"
+    return Actor.PERSON if record.who == "person" else Actor.ENGINE, text, record.name, ""
+
+
+def _feed(record: r.FeedChanged) -> Words:
+    status = record.status
+    text = f"feed {status.venue} {status.link}"
+    if status.reason:
+        text += f": {status.reason}"
+    return Actor.ENGINE, text, "", status.symbol
+
+
+def _correction(record: r.BarCorrected) -> Words:
+    bar = record.correction.bar
+    text = f"closed candle revised: close {record.correction.was_close:.8g} → {bar.close:.8g}"
+    return Actor.ENGINE, text, "", bar.symbol
+
+
+def _quarantine(record: r.TickQuarantined) -> Words:
+    tick = record.tick
+    return Actor.ENGINE, f"tick {tick.price:.8g} refused: {tick.reason}", "", tick.symbol
+
+
+def _note(record: r.Noted) -> Words:
+    return record.who, record.text, record.ref, record.symbol
+
+
+def _counterfactual(record: r.Followed) -> Words:
+    item = record.counterfactual
+    text = f"{item.kind} trade would have made {item.pnl_pct:+.2f} % ({item.ended})"
+    return Actor.ENGINE, text, item.id, item.symbol
+
+
+_WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
+    r.RunStarted: _run,
+    r.OrderChanged: _order,
+    r.Filled: _fill,
+    r.PositionChanged: _position,
+    r.TradeClosed: _trade,
+    r.ProposalChanged: _proposal,
+    r.Commanded: _command,
+    r.Decided: _decision,
+    r.Denied: _denied,
+    r.ControlChanged: _control,
+    r.RegimeChanged: _regime,
+    r.ConditionChanged: _condition,
+    r.Cooldown: _cooldown,
+    r.ParameterSet: _parameter,
+    r.FeedChanged: _feed,
+    r.BarCorrected: _correction,
+    r.TickQuarantined: _quarantine,
+    r.Noted: _note,
+    r.Followed: _counterfactual,
+}
