@@ -156,6 +156,11 @@ class IndicatorState:
         return int(self._ints[self._c.I_SEEN])
 
     @property
+    def bars_kept(self) -> int:
+        """Bars that the history holds."""
+        return min(self.bars_seen, self._capacity)
+
+    @property
     def ready(self) -> bool:
         """Whether the row no longer depends on where the history began (to 0.1 %)."""
         return self.bars_seen >= self.spec.warmup_bars
@@ -191,7 +196,7 @@ class IndicatorState:
 
     def history(self, count: int | None = None) -> tuple[Floats, Times]:
         """The last bars, oldest first, as (n, 5) and their open times; copies."""
-        kept = min(self.bars_seen, self._capacity, count if count is not None else self._capacity)
+        kept = self.bars_kept if count is None else min(self.bars_kept, count)
         end = int(self._ints[self._c.I_POS]) + 1
         bars: Floats = self._series[: self._c.VOLUME + 1, end - kept : end].T.copy()
         return bars, self._times[end - kept : end].copy()
