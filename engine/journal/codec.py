@@ -1,0 +1,71 @@
+"""Records to canonical text and back, and the running hash that guards the text.
+
+The digest, the hash chain and recovery all read the same text, so there is one writer of
+it. Numbers that JSON does not know are the strings `nan`, `inf` and `-inf`, because a NaN
+that comes back as null would no longer be the record that was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import msgspec
+
+from engine.core.records import AnyRecord, Record
+
+GENESIS = bytes(8)
+"""The link before the first event."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+_plain = msgspec.json.Encoder()
+_strict: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
+_lax: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord, strict=False)
+
+
+def kind_of(record: Record) -> str:
+    """The tag of a record, as it stands in the `kind` column."""
+    return str(record.__struct_config__.tag)
+
+
+def encode(record: msgspec.Struct) -> str:
+    """Canonical JSON: fields in their declared order, keys of dicts sorted, nothing lost."""
+    try:
+        raw = _encoder.encode(record)
+    except UnicodeEncodeError:
+        raw = b"null"
+    if b"null" in raw:
+        raw = _plain.encode(_exact(msgspec.to_builtins(record, order="deterministic")))
+    return raw.decode()
+
+
+def _exact(value: Any) -> Any:
+    """The same value with non-finite numbers and unpaired surrogates written out."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, dict):
+        return {_exact(key): _exact(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_exact(item) for item in value]
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
+def decode(body: str) -> AnyRecord:
+    """The record of a canonical row; raises `msgspec.MsgspecError` on anything else."""
+    try:
+        return _strict.decode(body)
+    except msgspec.ValidationError:
+        return _lax.decode(body)
+
+
+def row_bytes(seq: int, time_ns: int, kind: str, body: str) -> bytes:
+    """What digest and chain are computed over for one event."""
+    return f"{seq}\n{time_ns}\n{kind}\n{body}\n".encode()
+
+
+def link(before: bytes, row: bytes) -> bytes:
+    """The next link of the chain: 8 bytes that depend on this row and all before it."""
+    return hashlib.sha256(before + row).digest()[:8]

@@ -1,0 +1,59 @@
+"""From an older file to the current one: forward only, each step one transaction.
+
+A copy is made before the first step, so that whatever happens midway the file is either
+the old one or the new one, and the old one is still there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from engine.core.errors import JournalError
+from engine.journal.schema import VERSION
+
+Step = Callable[[sqlite3.Connection], None]
+
+STEPS: Mapping[int, Step] = {}
+"""By the version a step starts from; version 1 is the first that was released."""
+
+
+def migrate(
+    connection: sqlite3.Connection,
+    path: Path,
+    version: int,
+    steps: Mapping[int, Step] = STEPS,
+    target: int = VERSION,
+) -> Path:
+    """Bring `connection` from `version` to `target`; returns the copy that was made.
+
+    Raises `JournalError` when a step is missing; any other error leaves the file at the
+    version that its last whole step reached.
+    """
+    missing = [at for at in range(version, target) if at not in steps]
+    if missing:
+        raise JournalError(
+            f"{path.name} has schema {version}, which this version can't bring to {target}",
+            "use the version that wrote it",
+        )
+    copy = path.with_name(f"{path.stem}.v{version}{path.suffix}")
+    if not copy.exists():
+        part = copy.with_name(copy.name + ".part")
+        part.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(part)) as other:
+            connection.backup(other)
+        os.replace(part, copy)
+    for at in range(version, target):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            steps[at](connection)
+            connection.execute(f"PRAGMA user_version = {at + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    return copy

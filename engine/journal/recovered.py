@@ -1,0 +1,237 @@
+"""What a journal says about where an engine stopped: the events, folded in order.
+
+Only events are believed, because only they carry the chain; the other tables are for
+readers.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from engine.core.clock import day_of
+from engine.core.records import (
+    Accounted,
+    AnyRecord,
+    ConditionChanged,
+    ControlChanged,
+    Cooldown,
+    Cursor,
+    Filled,
+    OrderChanged,
+    ParameterSet,
+    PositionChanged,
+    ProposalChanged,
+    RunStarted,
+    TradeClosed,
+)
+from engine.core.types import (
+    Account,
+    Actor,
+    Control,
+    Fill,
+    Order,
+    Position,
+    Proposal,
+    ProposalState,
+    Trade,
+    TradeCondition,
+    Value,
+)
+from engine.core.views import ControlView
+from engine.journal.codec import decode
+
+RECENT_TRADES = 500  # as many as a screen and a learner's warm start can use
+
+
+class Recovered(Value, frozen=True):
+    """The state at the last event; what an engine starts from, every time.
+
+    `positions` carry the JSON of their watch. `ids` holds the highest number used by each
+    id prefix. `account`, and with it `day_start_equity`, `peak_equity` and `trades_today`,
+    are the last ones journaled; `day` is the UTC day they belong to. `folded` counts
+    records that came from the emergency log.
+    """
+
+    empty: bool
+    last_seq: int
+    last_ns: int
+    run: RunStarted | None
+    control: ControlView | None
+    positions: tuple[tuple[Position, str], ...]
+    orders: tuple[Order, ...]
+    proposals: tuple[Proposal, ...]
+    conditions: tuple[TradeCondition, ...]
+    cooldowns: dict[str, int]
+    parameters: tuple[ParameterSet, ...]
+    ids: dict[str, int]
+    fills: tuple[Fill, ...]
+    trades: tuple[Trade, ...]
+    cursor: Cursor | None
+    account: Account | None
+    day_start_equity: Decimal | None
+    peak_equity: Decimal | None
+    trades_today: int
+    day: int
+    counts: dict[str, int]
+    folded: int = 0
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+class _Decided(msgspec.Struct):
+    decision: _Id
+
+
+class _Followed(msgspec.Struct):
+    counterfactual: _Id
+
+
+_decided = msgspec.json.Decoder(_Decided)
+_followed = msgspec.json.Decoder(_Followed)
+_denied = msgspec.json.Decoder(_Id)
+_WHOLE = frozenset(
+    (
+        *("run_started", "order", "fill", "position", "trade", "proposal", "control"),
+        *("condition", "cooldown", "parameter", "cursor"),
+    )
+)
+
+
+class Fold:
+    """Takes events one by one and gives the state after them."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+        self.seq = 0
+        self.time_ns = 0
+        self.positions: dict[str, tuple[PositionChanged, int]] = {}
+        self.fills: dict[str, tuple[Fill, int]] = {}
+        self._orders: dict[str, Order] = {}
+        self._proposals: dict[str, Proposal] = {}
+        self._conditions: dict[str, TradeCondition] = {}
+        self._cooldowns: dict[str, int] = {}
+        self._parameters: dict[tuple[str, Any], ParameterSet] = {}
+        self._ids: dict[str, int] = {}
+        self._trades: deque[Trade] = deque(maxlen=RECENT_TRADES)
+        self._run: RunStarted | None = None
+        self._control: ControlChanged | None = None
+        self._cursor: Cursor | None = None
+        self._accounted = ""
+
+    def event(self, seq: int, time_ns: int, kind: str, body: str) -> None:
+        """Take one event; only the kinds that are state are decoded whole."""
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        self.seq, self.time_ns = seq, max(self.time_ns, time_ns)
+        if kind in _WHOLE:
+            self._apply(decode(body), seq)
+        elif kind == "account":
+            self._accounted = body
+        elif kind == "decision":
+            self._used(_decided.decode(body).decision.id)
+        elif kind == "denial":
+            self._used(_denied.decode(body).id)
+        elif kind == "counterfactual":
+            self._used(_followed.decode(body).counterfactual.id)
+
+    def _used(self, name: str) -> None:
+        prefix, dash, digits = name.rpartition("-")
+        if dash and digits.isdecimal():
+            number = int(digits)
+            if number > self._ids.get(prefix, 0):
+                self._ids[prefix] = number
+
+    def _apply(self, record: AnyRecord, seq: int) -> None:
+        match record:
+            case Filled(fill=fill):
+                self.fills[fill.id] = (fill, seq)
+                self._used(fill.id)
+            case OrderChanged(order=order):
+                if order.state.live:
+                    self._orders[order.id] = order
+                else:
+                    self._orders.pop(order.id, None)
+                self._used(order.id)
+            case PositionChanged(position=position):
+                self.positions[position.id] = (record, seq)
+                self._used(position.id)
+            case TradeClosed(trade=trade, position=name):
+                self.positions.pop(name, None)
+                self._trades.append(trade)
+                self._used(trade.id)
+            case ProposalChanged(proposal=proposal):
+                if proposal.state is ProposalState.WAITING:
+                    self._proposals[proposal.id] = proposal
+                else:
+                    self._proposals.pop(proposal.id, None)
+                self._used(proposal.id)
+            case ConditionChanged(condition=condition, state=state):
+                if state == "armed":
+                    self._conditions[condition.id] = condition
+                else:
+                    self._conditions.pop(condition.id, None)
+                self._used(condition.id)
+            case ControlChanged():
+                self._control = record
+            case Cooldown():
+                self._cooldowns[record.symbol] = record.until_ns
+            case ParameterSet():
+                self._parameters[record.name, record.scope] = record
+            case RunStarted():
+                self._run = record
+            case Cursor():
+                self._cursor = record
+                for prefix, number in record.ids.items():
+                    self._used(f"{prefix}-{number}")
+            case _:
+                pass
+
+    def result(self, folded: int = 0) -> Recovered:
+        """The state after all events taken."""
+        accounted = decode(self._accounted) if self._accounted else None
+        account = accounted.account if isinstance(accounted, Accounted) else None
+        trades_today = account.trades_today if account is not None else 0
+        day = day_of(accounted.time_ns) if accounted is not None else 0
+        cursor = self._cursor
+        if cursor is not None and (accounted is None or cursor.time_ns >= accounted.time_ns):
+            trades_today, day = cursor.trades_today, cursor.day
+        return Recovered(
+            empty=self.seq == 0,
+            last_seq=self.seq,
+            last_ns=self.time_ns,
+            run=self._run,
+            control=_control(self._control),
+            positions=tuple((r.position, r.watch) for r, _ in self.positions.values()),
+            orders=tuple(self._orders.values()),
+            proposals=tuple(self._proposals.values()),
+            conditions=tuple(self._conditions.values()),
+            cooldowns=dict(self._cooldowns),
+            parameters=tuple(self._parameters.values()),
+            ids=dict(self._ids),
+            fills=tuple(fill for fill, _ in self.fills.values()),
+            trades=tuple(self._trades),
+            cursor=cursor,
+            account=account,
+            day_start_equity=account.day_start_equity if account is not None else None,
+            peak_equity=account.peak_equity if account is not None else None,
+            trades_today=trades_today,
+            day=day,
+            counts=dict(self.counts),
+            folded=folded,
+        )
+
+
+def _control(record: ControlChanged | None) -> ControlView | None:
+    if record is None:
+        return None
+    return ControlView(
+        state=Control(record.state),
+        reason=record.reason,
+        since_ns=record.time_ns,
+        who=Actor(record.who),
+    )
