@@ -31,6 +31,7 @@ from engine.market.bars import accumulate, closed_bar
 from engine.market.pacing import Pacer, checked_speed
 from engine.market.simmodel import SLOTS, Asset, Minutes, PriceModel, asset
 from engine.market.simtape import SLOT_NS, Rounding, Timing
+from engine.market.symbols import common_quote
 
 # A median tick's worth in units of quote, and the ordinary half spread in parts of the price.
 _TICK_WORTH = 25_000.0
@@ -66,7 +67,7 @@ class SimFeed:
         monotonic: Callable[[], int] = monotonic_ns,
     ) -> None:
         self.symbols = tuple(symbols)
-        self.quote = _common_quote(self.symbols)
+        self.quote = common_quote(self.symbols)
         self._seed = seed
         self._begin_ns = clock_start_ns - clock_start_ns % MINUTE
         self._pacer = Pacer(checked_speed(speed), monotonic)
@@ -175,12 +176,13 @@ class SimFeed:
             SimMark(time_ns=self._next[0], symbol=symbol, kind=kind, detail=shock.detail)
         )
 
-    def history(self, symbol: str) -> History:
-        """The closed bars before the current position, as many as the warm-up had.
+    def history(self, symbol: str, count: int) -> History:
+        """The last `count` closed 1m bars before the current position (at most the warm-up's).
 
         For a kernel that resumes and needs its indicators warm without playing the past.
         """
-        return History(symbol=symbol, bars=tuple(self._history.get(symbol, ())))
+        bars = tuple(self._history.get(symbol, ()))
+        return History(symbol=symbol, bars=bars[max(0, len(bars) - count) :])
 
     def stop(self) -> None:
         self._events = iter(())
@@ -329,27 +331,6 @@ class SimFeed:
             )
             for open_ns, o, h, low, c, v in zip(opens, *columns, strict=True)
         )
-
-
-def _common_quote(symbols: tuple[str, ...]) -> str:
-    """The currency that all symbols are quoted in, or `FeedError`."""
-    if not symbols or len(set(symbols)) != len(symbols):
-        raise FeedError("a market needs symbols, each named once", "for example BTC/USDT,ETH/USDT")
-    quotes = set()
-    for symbol in symbols:
-        base, slash, rest = symbol.partition("/")
-        quote, colon, settle = rest.partition(":")
-        if not (base and slash and quote) or (colon and settle != quote):
-            raise FeedError(
-                f"{symbol!r} is no symbol", "write BTC/USDT, or BTC/USDT:USDT for a perpetual"
-            )
-        quotes.add(quote)
-    if len(quotes) > 1:
-        raise FeedError(
-            f"symbols quoted in {' and '.join(sorted(quotes))} don't share one account",
-            "choose symbols of one quote currency",
-        )
-    return quotes.pop()
 
 
 def _checked_edge(edge: float) -> float:
