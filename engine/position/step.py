@@ -324,6 +324,46 @@ def _turned(entry_regime: float, regime: float, direction: float) -> bool:
 
 
 @_inline
+def _trail(state: Floats, marks: Ints, rules: Floats, x: float) -> None:
+    """Pull the stop up behind a price; it never goes back."""
+    trail = x - _trail_distance(state, rules, x)
+    if trail > state[STOP]:
+        state[STOP] = trail
+        marks[STOP_KIND] = TRAILED
+
+
+@_inline
+def _floor(state: Floats, marks: Ints, rules: Floats, x: float, flags: int) -> float:
+    """The lower edge of the band once `x` is the best price: what trails the best rises too."""
+    lo = float(state[LO])
+    if marks[BITS] & BIT_TAKEN_OVER:
+        return lo
+    if flags & TRAIL and marks[BITS] & BIT_TRAILING:
+        lo = max(lo, x - _trail_distance(state, rules, x))
+    if flags & URGENCY and rules[R_URGENCY_EXIT] == rules[R_URGENCY_EXIT]:
+        lo = max(lo, x - min(rules[R_VELOCITY], rules[R_TRAIL_SIGNAL]) * 0.01 * abs(x))
+    return lo
+
+
+@_inline
+def _follows(marks: Ints, rules: Floats, flags: int) -> bool:
+    """True where a new best price moves the lower edge of the band."""
+    if flags & URGENCY and rules[R_URGENCY_EXIT] == rules[R_URGENCY_EXIT]:
+        return True
+    return bool(flags & TRAIL and marks[BITS] & BIT_TRAILING)
+
+
+@_inline
+def _rise(state: Floats, marks: Ints, rules: Floats, x: float, now: int, flags: int) -> None:
+    """Note a new best price and let the trailing stop and the band follow it."""
+    state[LO] = _floor(state, marks, rules, x, flags)
+    state[BEST] = x
+    marks[PEAK] = now
+    if flags & TRAIL and marks[BITS] & (BIT_TRAILING | BIT_TAKEN_OVER) == BIT_TRAILING:
+        _trail(state, marks, rules, x)
+
+
+@_inline
 def _arm(state: Floats, marks: Ints, rules: Floats, x: float, now: int, flags: int) -> None:
     """Compute the band in which, and the time until which, no rule has anything to say."""
     lo, hi, until = state[STOP], np.inf, NEVER
@@ -343,16 +383,12 @@ def _arm(state: Floats, marks: Ints, rules: Floats, x: float, now: int, flags: i
         if flags & BREAK_EVEN:
             hi = min(hi, state[BE_TRIGGER])
         if flags & TRAIL:
-            if marks[BITS] & BIT_TRAILING:
-                hi = min(hi, state[BEST])
-            else:
-                hi = min(hi, state[TRAIL_TRIGGER])
+            hi = min(hi, state[TRAIL_TRIGGER])
         if flags & TIME:
             until = min(until, min(marks[HOLD_UNTIL], min(marks[TIME_UNTIL], marks[STALE_UNTIL])))
         if flags & SESSION:
             until = min(until, min(marks[DAY_END], marks[WEEK_END]))
         if (flags & URGENCY) and rules[R_URGENCY_EXIT] == rules[R_URGENCY_EXIT]:
-            hi = min(hi, state[BEST])
             entry = state[DIRECTION] * state[ENTRY]
             velocity = _velocity_level(state, marks, rules, now)
             trail = state[BEST] - rules[R_TRAIL_SIGNAL] * 0.01 * abs(state[BEST])
@@ -577,8 +613,7 @@ def _decide(
             return _emit(state, marks, out, kind, level, x, jump, marks[LOTS])
 
     if x > state[BEST]:
-        state[BEST] = x
-        marks[PEAK] = now
+        _rise(state, marks, rules, x, now, flags)
     if x < state[WORST]:
         state[WORST] = x
     if not taken:
@@ -587,17 +622,34 @@ def _decide(
             if state[BE_STOP] > state[STOP]:
                 state[STOP] = state[BE_STOP]
                 marks[STOP_KIND] = BROKE_EVEN
-        if flags & TRAIL:
-            if x >= state[TRAIL_TRIGGER]:
-                marks[BITS] |= BIT_TRAILING
-            if (marks[BITS] & BIT_TRAILING) and x == state[BEST]:
-                trail = x - _trail_distance(state, rules, x)
-                if trail > state[STOP]:
-                    state[STOP] = trail
-                    marks[STOP_KIND] = TRAILED
+        if flags & TRAIL and x >= state[TRAIL_TRIGGER]:
+            state[TRAIL_TRIGGER] = np.inf
+            marks[BITS] |= BIT_TRAILING
+            _trail(state, marks, rules, x)
     state[LAST] = x
     _arm(state, marks, rules, x, now, flags)
     return NONE
+
+
+@_inline
+def _look(
+    state: Floats,
+    marks: Ints,
+    rules: Floats,
+    x: float,
+    now: int,
+    jump: bool,
+    out: Floats,
+    flags: int,
+) -> int:
+    if x > state[LO] and x < state[HI] and now < marks[NEXT]:
+        if x > state[BEST]:
+            _rise(state, marks, rules, x, now, flags)
+        if x < state[WORST]:
+            state[WORST] = x
+        state[LAST] = x
+        return NONE
+    return _decide(state, marks, rules, x, now, jump, out, flags)
 
 
 @_inline
@@ -616,16 +668,7 @@ def _step(
     if now < marks[SEEN]:
         return BAD_TIME
     marks[SEEN] = now
-    x = price * state[DIRECTION]
-    if x > state[LO] and x < state[HI] and now < marks[NEXT]:
-        if x > state[BEST]:
-            state[BEST] = x
-            marks[PEAK] = now
-        if x < state[WORST]:
-            state[WORST] = x
-        state[LAST] = x
-        return NONE
-    return _decide(state, marks, rules, x, now, jump, out, flags)
+    return _look(state, marks, rules, price * state[DIRECTION], now, jump, out, flags)
 
 
 @_inline
@@ -689,16 +732,20 @@ def _open(
         state[TARGET_AT] = x + rules[R_TAKE_PCT] * 0.01 * price
     elif rules[R_TAKE_ATR] == rules[R_TAKE_ATR] and atr == atr:
         state[TARGET_AT] = x + rules[R_TAKE_ATR] * atr
-    unit = state[RISK] if rules[R_LADDER_IN_R] == 1.0 else 0.01 * price
-    for k in range(3):
-        rung = x + rules[R_RUNG + k] * unit
-        state[RUNG + k] = rung if rung < state[TARGET_AT] else np.inf
-    for k in range(2):
-        level = x + rules[R_SCALE + k] * 0.01 * price
-        on = level == level and rules[R_SCALE_MAX] >= 1.0
-        state[SCALE + k] = level if on else np.inf
-    quick = x + rules[R_QUICK_PCT] * 0.01 * price
-    state[QUICK_AT] = quick if quick == quick else np.inf
+    if flags & LADDER:
+        unit = state[RISK] if rules[R_LADDER_IN_R] == 1.0 else 0.01 * price
+        for k in range(3):
+            rung = x + rules[R_RUNG + k] * unit
+            state[RUNG + k] = rung if rung < state[TARGET_AT] else np.inf
+    if flags & SCALE_IN:
+        for k in range(2):
+            level = x + rules[R_SCALE + k] * 0.01 * price
+            on = level == level and rules[R_SCALE_MAX] >= 1.0
+            state[SCALE + k] = level if on else np.inf
+    if flags & QUICK:
+        quick = x + rules[R_QUICK_PCT] * 0.01 * price
+        state[QUICK_AT] = quick if quick == quick else np.inf
+        marks[QUICK_UNTIL] = _deadline(now, rules[R_QUICK_NS])
     state[GUARD_AT] = -np.inf
     state[BEST] = x
     state[WORST] = x
@@ -707,24 +754,28 @@ def _open(
     state[SCORE] = np.nan
     state[REGIME_ENTRY] = np.nan
     state[REGIME] = np.nan
-    _break_even(state, rules)
-    trigger = x + rules[R_TRAIL_ACTIVATION] * 0.01 * price
-    state[TRAIL_TRIGGER] = trigger if trigger == trigger else np.inf
+    if flags & (BREAK_EVEN | TIME):
+        _break_even(state, rules)
+    if flags & TRAIL:
+        trigger = x + rules[R_TRAIL_ACTIVATION] * 0.01 * price
+        state[TRAIL_TRIGGER] = trigger if trigger == trigger else np.inf
 
     marks[OPENED] = now
     marks[SEEN] = now
     marks[PEAK] = now
-    marks[HOLD_UNTIL] = _deadline(now, rules[R_HOLD_NS])
-    marks[TIME_UNTIL] = _deadline(now, rules[R_TIME_NS])
-    marks[STALE_UNTIL] = _deadline(now, rules[R_STALE_NS])
-    marks[QUICK_UNTIL] = _deadline(now, rules[R_QUICK_NS])
-    marks[DECAY_AT] = _deadline(now, rules[R_DECAY_NS])
-    marks[DAY_END] = NEVER
-    if rules[R_DAY_END_NS] == rules[R_DAY_END_NS]:
-        marks[DAY_END] = _next_moment(now, int(rules[R_DAY_END_NS]), _DAY)
-    marks[WEEK_END] = NEVER
-    if rules[R_WEEK_END_NS] == rules[R_WEEK_END_NS]:
-        marks[WEEK_END] = _next_moment(now, int(rules[R_WEEK_END_NS]), _WEEK)
+    if flags & TIME:
+        marks[HOLD_UNTIL] = _deadline(now, rules[R_HOLD_NS])
+        marks[TIME_UNTIL] = _deadline(now, rules[R_TIME_NS])
+        marks[STALE_UNTIL] = _deadline(now, rules[R_STALE_NS])
+    if flags & URGENCY:
+        marks[DECAY_AT] = _deadline(now, rules[R_DECAY_NS])
+    if flags & SESSION:
+        marks[DAY_END] = NEVER
+        if rules[R_DAY_END_NS] == rules[R_DAY_END_NS]:
+            marks[DAY_END] = _next_moment(now, int(rules[R_DAY_END_NS]), _DAY)
+        marks[WEEK_END] = NEVER
+        if rules[R_WEEK_END_NS] == rules[R_WEEK_END_NS]:
+            marks[WEEK_END] = _next_moment(now, int(rules[R_WEEK_END_NS]), _WEEK)
     marks[LOTS] = lots
     marks[LOTS_INITIAL] = lots
     marks[LOTS_BOUGHT] = lots
@@ -735,11 +786,9 @@ def _open(
     marks[REQUEST] = ASK_NOTHING
     marks[SCALES_DONE] = 0
     if flags & TRAIL and x >= state[TRAIL_TRIGGER]:
+        state[TRAIL_TRIGGER] = np.inf
         marks[BITS] |= BIT_TRAILING
-        trail = x - _trail_distance(state, rules, x)
-        if trail > state[STOP]:
-            state[STOP] = trail
-            marks[STOP_KIND] = TRAILED
+        _trail(state, marks, rules, x)
     _arm(state, marks, rules, x, now, flags)
     return True
 
@@ -845,18 +894,18 @@ def _bar(
     direction = state[DIRECTION]
     code = NONE
     third = span // 3
+    x = direction * o
+    now = open_ns
     for k in range(4):
-        if k == 0:
-            price, now = o, open_ns
-        elif k == 1:
-            price, now = (low if direction > 0.0 else h), open_ns + third
+        if k == 1:
+            x, now = direction * (low if direction > 0.0 else h), open_ns + third
         elif k == 2:
-            price, now = (h if direction > 0.0 else low), open_ns + 2 * third
-        else:
-            price, now = c, open_ns + span
+            x, now = direction * (h if direction > 0.0 else low), open_ns + 2 * third
+        elif k == 3:
+            x, now = direction * c, open_ns + span
         jump = k == 0 and not fresh
         while True:
-            event = _step(state, marks, rules, price, now, jump, out, flags)
+            event = _look(state, marks, rules, x, now, jump, out, flags)
             if event <= NONE:
                 break
             if event == SCALED_IN:
@@ -927,18 +976,17 @@ def _write_trade(
         return
     entry = book[_ENTRY_VALUE] / book[_ENTERED]
     x = state[DIRECTION] * entry
-    row = trades[n]
-    row[TRADE_ENTRY_BAR] = entry_bar
-    row[TRADE_EXIT_BAR] = exit_bar
-    row[TRADE_DIRECTION] = state[DIRECTION]
-    row[TRADE_ENTRY_PRICE] = entry
-    row[TRADE_EXIT_PRICE] = book[_VALUE] / book[_SOLD]
-    row[TRADE_QUANTITY] = book[_ENTERED]
-    row[TRADE_PNL] = book[_PNL] - book[_FEES]
-    row[TRADE_FEES] = book[_FEES]
-    row[TRADE_CODE] = code
-    row[TRADE_MFE] = 100.0 * max(state[BEST] - x, 0.0) / entry
-    row[TRADE_MAE] = 100.0 * max(x - state[WORST], 0.0) / entry
+    trades[n, TRADE_ENTRY_BAR] = entry_bar
+    trades[n, TRADE_EXIT_BAR] = exit_bar
+    trades[n, TRADE_DIRECTION] = state[DIRECTION]
+    trades[n, TRADE_ENTRY_PRICE] = entry
+    trades[n, TRADE_EXIT_PRICE] = book[_VALUE] / book[_SOLD]
+    trades[n, TRADE_QUANTITY] = book[_ENTERED]
+    trades[n, TRADE_PNL] = book[_PNL] - book[_FEES]
+    trades[n, TRADE_FEES] = book[_FEES]
+    trades[n, TRADE_CODE] = code
+    trades[n, TRADE_MFE] = 100.0 * max(state[BEST] - x, 0.0) / entry
+    trades[n, TRADE_MAE] = 100.0 * max(x - state[WORST], 0.0) / entry
 
 
 @_inline
@@ -975,6 +1023,7 @@ def _run(
     direction, quantity, entry = 0.0, 0.0, 0.0
     lo, hi, until = -np.inf, np.inf, NEVER
     best, worst = 0.0, 0.0
+    follows = False
     want, entry_bar = 0, 0
     cash = peak = account[ACCOUNT_CASH]
     drawdown = 0.0
@@ -1016,6 +1065,7 @@ def _run(
                 cash = book[_CASH]
                 lo, hi, until = state[LO], state[HI], marks[NEXT]
                 best, worst = state[BEST], state[WORST]
+                follows = _follows(marks, rules, flags)
                 if flags & REFRESH:
                     state[SCORE_ENTRY] = state[SCORE] = score[i - 1]
                     state[REGIME_ENTRY] = state[REGIME] = regime[i - 1]
@@ -1024,7 +1074,14 @@ def _run(
                 low, high = lows[i], highs[i]
             else:
                 low, high = -highs[i], -lows[i]
-            if low > lo and high < hi and times[i] + span < until:
+            quiet = low > lo and high < hi and times[i] + span < until
+            if flags & (TRAIL | URGENCY) and follows and quiet and high > best:
+                floor = _floor(state, marks, rules, high, flags)
+                quiet = direction * closes[i] > floor
+                if quiet:
+                    _rise(state, marks, rules, high, times[i] + 2 * (span // 3), flags)
+                    lo = floor
+            if quiet:
                 best = max(best, high)
                 worst = min(worst, low)
             else:
@@ -1058,6 +1115,7 @@ def _run(
                     quantity = direction * marks[LOTS] * lot
                     lo, hi, until = state[LO], state[HI], marks[NEXT]
                     best, worst = state[BEST], state[WORST]
+                    follows = _follows(marks, rules, flags)
             if flags & REFRESH:
                 if direction != 0.0:
                     state[LAST] = direction * closes[i]
