@@ -7,6 +7,7 @@ a record and, where an effect depends on it, waits at the barrier.
 from __future__ import annotations
 
 import atexit
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.core.records import AnyRecord
@@ -109,6 +110,15 @@ class Journal:
         if self._closed:
             raise JournalUnavailable("the journal is closed", "open it again")
         return self._writer.append(record)
+
+    def append_all(self, records: Sequence[AnyRecord]) -> list[int]:
+        """Queue records that belong together: one transaction keeps all of them or none.
+
+        A fill and the position it made are one fact. None of them may be telemetry.
+        """
+        if self._closed:
+            raise JournalUnavailable("the journal is closed", "open it again")
+        return self._writer.append_all(records)
 
     def barrier(self, timeout_s: float = 5.0) -> None:
         """Return when everything appended so far is committed.

@@ -11,6 +11,7 @@ import contextlib
 import sqlite3
 import threading
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.core.clock import monotonic_ns
@@ -46,6 +47,7 @@ class Writer:
         self._store = store
         self._queue: deque[Entry] = deque()
         self._inflight: list[Entry] = []
+        self._joined: set[int] = set()
         self._recent: deque[list[Entry]] = deque(maxlen=64)
         self._lock = threading.Lock()
         self._done = threading.Condition()
@@ -90,6 +92,21 @@ class Writer:
         if self._idle:
             self._signal()
         return seq
+
+    def append_all(self, records: Sequence[AnyRecord]) -> list[int]:
+        """Queue records that must be committed together or not at all; returns their seqs."""
+        if len(self._queue) >= BACKLOG:
+            self._breathe()
+        seqs = []
+        with self._lock:
+            for record in records:
+                self.seq += 1
+                self._queue.append((self.seq, record))
+                seqs.append(self.seq)
+            self._joined.update(seqs[:-1])
+        if self._idle:
+            self._signal()
+        return seqs
 
     def _breathe(self) -> None:
         """Let a healthy writer catch up with a replay that is faster than the disk.
@@ -192,6 +209,10 @@ class Writer:
                 with self._lock:
                     count = min(len(self._queue), BATCH)
                     self._inflight = [self._queue.popleft() for _ in range(count)]
+                    # A batch never ends inside a group, or a crash could keep half of it.
+                    while self._inflight[-1][0] in self._joined:
+                        self._inflight.append(self._queue.popleft())
+                    self._joined.difference_update(seq for seq, _ in self._inflight)
             if not await self._attempt(sqlite) and self._stopping and self._too_late():
                 return
 
