@@ -63,6 +63,7 @@ SHORT_WINDOW = 20  # volatility_20, momentum_20, obv_ratio: the number is in the
 LONG_WINDOW = 50  # volatility_50
 
 _DAY = 86_400_000_000_000  # nanoseconds
+_ROUNDING = 1e-12  # of the price; thousands of times what averages of float64 lose
 
 # Columns of the row, in the order of `layout.FEATURES`; a test holds the two together.
 (
@@ -133,6 +134,12 @@ def _sign(value: float) -> float:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def _clean(gap: float, price: float) -> float:
+    """A difference of prices, 0 where it is rounding: a flat market crosses nothing."""
+    return 0.0 if abs(gap) <= _ROUNDING * price else gap
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _is_turn(channel: Array, at: int, reach: int, up: float) -> bool:
     """Whether `at` is the extreme of `reach` bars on both sides; the last of equals counts."""
     value = channel[at] * up
@@ -182,7 +189,8 @@ def _averages(
     steps = 0.0
     ordered = 0.0
     for k in range(first, bank.shape[0] - 1):
-        ordered += _sign(row[int(bank[k, B_COLUMN])] - row[int(bank[k + 1, B_COLUMN])])
+        gap = row[int(bank[k, B_COLUMN])] - row[int(bank[k + 1, B_COLUMN])]
+        ordered += _sign(_clean(gap, c))
         steps += 1.0
     if steps > 0.0 and n >= bank[bank.shape[0] - 1, B_PERIOD]:
         row[C_EMA_ALIGNMENT] = ordered / steps
@@ -196,7 +204,7 @@ def _averages(
         value = _mean(series[CLOSE], pos, smas[k, 0])
         row[smas[k, 1]] = value
         if smas[k, 2] == 1:
-            held += _sign(c - value)
+            held += _sign(_clean(c - value, c))
             counted += 1.0
     if ready and counted > 0.0:
         row[C_SMA_ALIGNMENT] = held / counted
@@ -251,10 +259,10 @@ def _momentum(ints: Array, floats: Array, series: Array, pos: int, n: int, row: 
             floats[F_MACD_SIGNAL] += 2.0 / (smooth + 1.0) * (macd - floats[F_MACD_SIGNAL])
         if n >= slow + smooth - 1:
             row[C_MACD_SIGNAL] = floats[F_MACD_SIGNAL]
-            row[C_MACD_HIST] = macd - floats[F_MACD_SIGNAL]
+            row[C_MACD_HIST] = _clean(macd - floats[F_MACD_SIGNAL], c)
             row[C_MACD_SIGNAL_CROSS] = _crossed(floats[F_HIST], row[C_MACD_HIST])
             floats[F_HIST] = row[C_MACD_HIST]
-    gap = row[C_EMA_FAST] - row[C_EMA_SLOW]
+    gap = _clean(row[C_EMA_FAST] - row[C_EMA_SLOW], c)
     if not math.isnan(gap):
         row[C_EMA_CROSS] = _crossed(floats[F_CROSS], gap)
         floats[F_CROSS] = gap
@@ -518,7 +526,7 @@ def _changes(ints: Array, series: Array, pos: int, n: int, row: Array) -> None:
             row[column] = c / series[CLOSE, pos - back] - 1.0
     row[C_PRICE_VS_EMA20] = c / row[C_EMA_20] - 1.0
     row[C_PRICE_VS_EMA50] = c / row[C_EMA_50] - 1.0
-    gap = row[C_EMA_20] - row[C_EMA_50]
+    gap = _clean(row[C_EMA_20] - row[C_EMA_50], c)
     if not math.isnan(gap):
         row[C_TREND_DIRECTION] = _sign(gap)
         if row[C_ATR] > 0.0:
