@@ -114,7 +114,7 @@ class Journal:
     def append_all(self, records: Sequence[AnyRecord]) -> list[int]:
         """Queue records that belong together: one transaction keeps all of them or none.
 
-        A fill and the position it made are one fact. None of them may be telemetry.
+        A fill and the position it made are one fact.
         """
         if self._closed:
             raise JournalUnavailable("the journal is closed", "open it again")
@@ -157,7 +157,7 @@ class Journal:
         left = self._writer.stop(CLOSE_S)
         try:
             written = {entry.seq for entry in self._emergency.entries}
-            for seq, record in left:
+            for seq, record, _ in left:
                 if is_durable(record) and seq not in written:
                     self._emergency.write(seq, encode(record))
         finally:

@@ -19,6 +19,7 @@ from engine.journal.codec import GENESIS, decode, link, row_bytes
 from engine.journal.emergency import EmergencyLog, beside
 from engine.journal.errors import JournalDamaged
 from engine.journal.migrations import migrate
+from engine.journal.rebuild import agrees, rebuild
 from engine.journal.recovered import Fold
 from engine.journal.schema import APPLICATION_ID, VERSION, create
 from engine.journal.store import Store
@@ -133,6 +134,8 @@ def _open(connection: sqlite3.Connection, path: Path, mode: str, feed: str) -> O
             "each pair of mode and feed has a journal of its own",
         )
     fold, chain = fold_events(connection)
+    if not agrees(connection, fold):
+        rebuild(connection)
     emergency = EmergencyLog(
         path, bytes.fromhex(meta["identity"]), int(meta.get("emergency_folded", "0"))
     )
@@ -184,7 +187,7 @@ def _fold_emergency(
             missing.append(entry)
     if not emergency.entries:
         return 0
-    batch = [(store.seq + at, decode(entry.body)) for at, entry in enumerate(missing, 1)]
+    batch = [(store.seq + at, decode(entry.body), False) for at, entry in enumerate(missing, 1)]
     before = store.seq
     store.write(connection, batch, folds_emergency=True)
     rows = connection.execute(

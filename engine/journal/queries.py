@@ -1,6 +1,8 @@
 """Reading a journal: beside a running engine, after it, or from a copy.
 
-A reader never writes and never takes the engine's lock.
+A reader never writes and never takes the engine's lock. What it returns comes from the
+events that the tables point to, each checked against its link of the chain, so that a
+flipped byte is an error here too and never a wrong amount.
 """
 
 from __future__ import annotations
@@ -8,19 +10,87 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from engine.core.errors import JournalError
-from engine.journal.codec import row_bytes
+from engine.core.records import (
+    Accounted,
+    AnyRecord,
+    Commanded,
+    ControlChanged,
+    Cooldown,
+    Decided,
+    Denied,
+    Filled,
+    Followed,
+    OrderChanged,
+    ParameterSet,
+    PositionChanged,
+    ProposalChanged,
+    RegimeChanged,
+    RunStarted,
+    Signalled,
+    TradeClosed,
+)
+from engine.core.types import (
+    Control,
+    Decision,
+    Fill,
+    Order,
+    Position,
+    Proposal,
+    Signal,
+    Trade,
+    Value,
+)
+from engine.core.views import ControlView, Counterfactual
+from engine.journal.codec import GENESIS, decode, link, row_bytes
+from engine.journal.errors import JournalDamaged
 from engine.journal.schema import APPLICATION_ID, VERSION
+
+NOW = 1 << 62
+"""After every event."""
+
+
+class Event(Value, frozen=True):
+    """One event as it stands in the journal: its record, and the text the digest is of."""
+
+    seq: int
+    time_ns: int
+    kind: str
+    body: str
+    record: AnyRecord
+
+
+class Status(Value, frozen=True):
+    """A journal at a glance; amounts are those of the last account entry, None before it."""
+
+    mode: str
+    feed: str
+    run: RunStarted | None
+    control: ControlView | None
+    last_seq: int
+    last_ns: int
+    counts: dict[str, int]
+    equity: Decimal | None
+    day_pnl: Decimal | None
+    quote: str
+    positions: int
+    waiting: int
+    trades: int
 
 
 class Reader:
     """Read-only questions to one journal file; a context manager.
 
-    Raises `JournalError` when the file is absent, foreign or newer.
+    Lists are newest first unless they say otherwise. Raises `JournalError` when the file is
+    absent, foreign or newer, `JournalDamaged` when a row is not the one that was written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -36,31 +106,242 @@ class Reader:
     def close(self) -> None:
         self._connection.close()
 
-    def digest(self) -> str:
-        """SHA-256 over all events in order."""
+    def digest(self, until: int = NOW) -> str:
+        """SHA-256 over all events in order, up to and with seq `until`."""
         digest = hashlib.sha256()
-        rows = self._connection.execute("SELECT seq, time_ns, kind, body FROM events ORDER BY seq")
-        for row in rows:
-            digest.update(row_bytes(*row))
+        for seq, time_ns, kind, body, _ in self._rows(
+            "SELECT seq, time_ns, kind, body, chain FROM events WHERE seq <= ? ORDER BY seq", until
+        ):
+            digest.update(row_bytes(seq, time_ns, kind, body))
         return digest.hexdigest()
 
-    def _all(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return self._connection.execute(query, values).fetchall()
+    def verify(self) -> int:
+        """Check pages, indices and every link; returns the last seq."""
+        problems = [row[0] for row in self._rows("PRAGMA integrity_check(3)")]
+        if problems != ["ok"]:
+            raise JournalDamaged(f"{self.path.name} is damaged: {problems[0]}", _RESTORE)
+        chain, last = GENESIS, 0
+        for seq, time_ns, kind, body, stored in self._rows(
+            "SELECT seq, time_ns, kind, body, chain FROM events ORDER BY seq"
+        ):
+            chain = link(chain, row_bytes(seq, time_ns, kind, body))
+            if chain != stored or seq != last + 1:
+                raise JournalDamaged(f"event {seq} is not the one that was written", _RESTORE)
+            last = seq
+        return last
+
+    def status(self) -> Status:
+        """What `status` prints: run, control, money, what is open."""
+        meta = {row[0]: row[1] for row in self._rows("SELECT key, value FROM meta")}
+        last = list(self._rows("SELECT seq, time_ns FROM events ORDER BY seq DESC LIMIT 1"))
+        accounts = self.accounts(limit=1)
+        runs = self._records("runs", RunStarted, limit=1)
+        return Status(
+            mode=str(meta.get("mode", "")),
+            feed=str(meta.get("feed", "")),
+            run=runs[0] if runs else None,
+            control=self.control(),
+            last_seq=last[0][0] if last else 0,
+            last_ns=last[0][1] if last else 0,
+            counts={
+                row[0]: row[1]
+                for row in self._rows("SELECT kind, count(*) FROM events GROUP BY kind")
+            },
+            equity=accounts[0].account.equity if accounts else None,
+            day_pnl=accounts[0].account.day_pnl if accounts else None,
+            quote=accounts[0].account.quote if accounts else "",
+            positions=self._count("positions"),
+            waiting=self._count("proposals", "state = 'waiting'"),
+            trades=self._count("trades"),
+        )
+
+    def trades(self, limit: int = 100, symbol: str | None = None) -> list[Trade]:
+        return [r.trade for r in self._records("trades", TradeClosed, limit, symbol=symbol)]
+
+    def orders(
+        self, limit: int = 100, symbol: str | None = None, state: str | None = None
+    ) -> list[Order]:
+        found = self._records("orders", OrderChanged, limit, symbol=symbol, state=state)
+        return [r.order for r in found]
+
+    def fills(self, limit: int = 100, symbol: str | None = None) -> list[Fill]:
+        return [r.fill for r in self._records("fills", Filled, limit, symbol=symbol)]
+
+    def positions(self) -> list[tuple[Position, str]]:
+        """Open positions with the JSON of their watch."""
+        return [(r.position, r.watch) for r in self._records("positions", PositionChanged)]
+
+    def proposals(self, limit: int = 100, state: str | None = None) -> list[Proposal]:
+        return [r.proposal for r in self._records("proposals", ProposalChanged, limit, state=state)]
+
+    def proposal(self, name: str) -> Proposal | None:
+        """The proposal of that id in its last version."""
+        found = self._records("proposals", ProposalChanged, 1, id=name)
+        return found[0].proposal if found else None
+
+    def approvals(self, limit: int = 100) -> list[ProposalChanged]:
+        """Every change of every proposal, with who made it."""
+        return self._records("approvals", ProposalChanged, limit)
+
+    def decisions(self, limit: int = 100, symbol: str | None = None) -> list[Decision]:
+        return [r.decision for r in self._records("decisions", Decided, limit, symbol=symbol)]
+
+    def decision(self, name: str) -> Decision | None:
+        found = self._records("decisions", Decided, 1, id=name)
+        return found[0].decision if found else None
+
+    def signals(self, limit: int = 100, symbol: str | None = None) -> list[Signal]:
+        return [r.signal for r in self._records("signals", Signalled, limit, symbol=symbol)]
+
+    def denials(self) -> list[tuple[str, int]]:
+        """How often each code refused, the most frequent first."""
+        query = (
+            "SELECT code, count(*) FROM blocked_trades GROUP BY code ORDER BY count(*) DESC, code"
+        )
+        return [(row[0], row[1]) for row in self._rows(query)]
+
+    def denied(self, limit: int = 100, code: str | None = None) -> list[Denied]:
+        return self._records("blocked_trades", Denied, limit, code=code)
+
+    def counterfactuals(self, limit: int = 100) -> list[Counterfactual]:
+        found = self._records("counterfactuals", Followed, limit)
+        return [r.counterfactual for r in found]
+
+    def accounts(self, limit: int = 100) -> list[Accounted]:
+        return self._records("account_history", Accounted, limit)
+
+    def regimes(self, limit: int = 100, symbol: str | None = None) -> list[RegimeChanged]:
+        return self._records("regime_transitions", RegimeChanged, limit, symbol=symbol)
+
+    def control(self) -> ControlView | None:
+        """The control state as it was last set."""
+        found = self._records("circuit_breaker_events", ControlChanged, 1)
+        if not found:
+            return None
+        r = found[0]
+        return ControlView(state=Control(r.state), reason=r.reason, since_ns=r.time_ns, who=r.who)
+
+    def controls(self, limit: int = 100) -> list[ControlChanged]:
+        return self._records("circuit_breaker_events", ControlChanged, limit)
+
+    def parameters(self) -> list[ParameterSet]:
+        """The last setting of each parameter in each scope."""
+        return self._records("param_values", ParameterSet)
+
+    def parameter_history(self, name: str, limit: int = 100) -> list[ParameterSet]:
+        return self._records("param_history", ParameterSet, limit, name=name)
+
+    def commands(self, limit: int = 100) -> list[Commanded]:
+        return self._records("commands", Commanded, limit)
+
+    def commanded(self, name: str) -> Commanded | None:
+        """What became of the command of that id."""
+        found = self._records("commands", Commanded, 1, id=name)
+        return found[0] if found else None
+
+    def cooldowns(self) -> dict[str, int]:
+        """By symbol, until when (nanoseconds) it may not be entered."""
+        return {r.symbol: r.until_ns for r in self._records("cooldowns", Cooldown)}
+
+    def events(
+        self, since: int = 0, kind: str | None = None, text: str | None = None, limit: int = 1_000
+    ) -> list[Event]:
+        """Events after seq `since`, oldest first; `text` must occur in the row's JSON."""
+        where, values = ["e.seq > ?"], [since]
+        if kind is not None:
+            where.append("e.kind = ?")
+            values.append(kind)  # type: ignore[arg-type]  # values of several types
+        if text:
+            where.append("instr(lower(e.body), lower(?))")
+            values.append(text)  # type: ignore[arg-type]
+        return list(self._events("", " AND ".join(where), values, "ASC", limit))
+
+    def last_events(self, limit: int = 100) -> list[Event]:
+        """The newest events, oldest first."""
+        return list(self._events("", "1", [], "DESC", limit))[::-1]
+
+    def table(self, name: str) -> Iterator[dict[str, Any]]:
+        """Every row of a table by column name, in a stable order."""
+        cursor = self._connection.execute(f'SELECT * FROM "{name}" ORDER BY 1, 2')
+        columns = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(columns, row, strict=True))
+
+    def tables(self) -> list[str]:
+        query = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+        return [row[0] for row in self._rows(query) if not row[0].startswith("sqlite_")]
+
+    def _records(
+        self, table: str, kind: type[Any], limit: int = -1, **where: str | None
+    ) -> list[Any]:
+        named = {key: value for key, value in where.items() if value is not None}
+        condition = " AND ".join(f"t.{key} = ?" for key in named) or "1"
+        join = f"JOIN {table} t ON t.seq = e.seq"
+        events = self._events(join, condition, list(named.values()), "DESC", limit)
+        records = [event.record for event in events]
+        for record in records:
+            if not isinstance(record, kind):
+                raise JournalDamaged(f"a row of {table} points to another event", _RESTORE)
+        return records
+
+    def _events(
+        self, join: str, where: str, values: list[Any], order: str, limit: int
+    ) -> Iterator[Event]:
+        query = (
+            "SELECT e.seq, e.time_ns, e.kind, e.body, e.chain, p.chain FROM events e "
+            f"{join} LEFT JOIN events p ON p.seq = e.seq - 1 "
+            f"WHERE {where} ORDER BY e.seq {order} LIMIT ?"
+        )
+        for seq, time_ns, kind, body, chain, before in self._rows(query, *values, limit):
+            row = row_bytes(seq, time_ns, kind, body)
+            if link(GENESIS if seq == 1 else before or b"", row) != chain:
+                raise JournalDamaged(f"event {seq} is not the one that was written", _RESTORE)
+            record = decode(body)
+            yield Event(seq=seq, time_ns=time_ns, kind=kind, body=body, record=record)
+
+    def _count(self, table: str, where: str = "1") -> int:
+        return int(next(self._rows(f"SELECT count(*) FROM {table} WHERE {where}"))[0])
+
+    def _rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        try:
+            yield from self._connection.execute(query, values)
+        except sqlite3.OperationalError as error:
+            raise JournalError(f"can't read {self.path.name}: {error}", "try again") from None
+        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
+            raise JournalDamaged(f"{self.path.name} is damaged: {error}", _RESTORE) from None
+
+
+_RESTORE = "restore the newest backup"
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise JournalError(f"there is no journal {path}", "start an engine first, or name another")
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
     try:
-        uri = f"file:{quote(str(path.absolute()))}?mode=ro"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0)
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.Error as error:
+        connection = _probe(uri)
+    except sqlite3.OperationalError:
+        # A copy in a folder where SQLite may not even put its shared memory.
+        if path.with_name(path.name + "-wal").exists():
+            raise JournalError(f"can't read {path}", "is its folder writable?") from None
+        connection = _probe(uri + "&immutable=1")
+    except sqlite3.DatabaseError as error:
         raise JournalError(f"can't read {path}: {error}", "is it a journal?") from None
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     if application != APPLICATION_ID or version > VERSION:
-        with contextlib.suppress(sqlite3.Error):
-            connection.close()
+        connection.close()
         what = "belongs to another program" if application != APPLICATION_ID else "is newer"
         raise JournalError(f"{path} {what}", "name another file")
+    return connection
+
+
+def _probe(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlite3.Error:
+        with contextlib.suppress(sqlite3.Error):
+            connection.close()
+        raise
     return connection

@@ -17,8 +17,9 @@ from engine.journal.emergency import EmergencyLog
 from engine.journal.errors import JournalDamaged
 from engine.journal.projections import CLOSED, project
 
-Entry = tuple[int, AnyRecord]
-"""A record with its seq; telemetry, which has none, carries 0."""
+Entry = tuple[int, AnyRecord, bool]
+"""A record with its seq (0 for telemetry, which has none), and whether the next entry
+belongs into the same transaction."""
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?)"
 _TELEMETRY = 'INSERT INTO telemetry (timestamp, wall_ns, "values") VALUES (?, ?, ?)'
@@ -53,7 +54,7 @@ class Store:
         A batch with one durable record in it is synced as a whole. With `folds_emergency`
         the batch is the emergency log's rest, which then counts as folded in.
         """
-        durable = folds_emergency or any(is_durable(record) for _, record in batch)
+        durable = folds_emergency or any(is_durable(record) for _, record, _ in batch)
         self._sync(connection, "FULL" if durable else "NORMAL")
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -96,7 +97,7 @@ class Store:
         events: list[tuple[int, int, str, str, bytes]] = []
         measured: list[tuple[int, int, str]] = []
         rows: dict[str, list[tuple[Any, ...]]] = {}
-        for number, record in batch:
+        for number, record, _ in batch:
             if isinstance(record, Measured):
                 measured.append((record.time_ns, wall_ns(), encode(record)))
                 continue

@@ -47,7 +47,6 @@ class Writer:
         self._store = store
         self._queue: deque[Entry] = deque()
         self._inflight: list[Entry] = []
-        self._joined: set[int] = set()
         self._recent: deque[list[Entry]] = deque(maxlen=64)
         self._lock = threading.Lock()
         self._done = threading.Condition()
@@ -77,36 +76,48 @@ class Writer:
 
     def append(self, record: AnyRecord) -> int:
         """Queue a record and return its seq (for telemetry that of the last event)."""
-        telemetry = isinstance(record, Measured)
-        behind = len(self._queue)
-        if behind >= TELEMETRY_BACKLOG and (telemetry or behind >= BACKLOG):
-            if telemetry or (self.state != "ok" and not is_durable(record)):
-                self.dropped += 1
-                return self.seq
-            self._breathe()
+        if len(self._queue) >= TELEMETRY_BACKLOG and not self._room_for(record):
+            return self.seq
         with self._lock:
-            if not telemetry:
+            if type(record) is Measured:
+                self._queue.append((0, record, False))
+            else:
                 self.seq += 1
-            self._queue.append((0 if telemetry else self.seq, record))
+                self._queue.append((self.seq, record, False))
             seq = self.seq
         if self._idle:
             self._signal()
         return seq
 
     def append_all(self, records: Sequence[AnyRecord]) -> list[int]:
-        """Queue records that must be committed together or not at all; returns their seqs."""
-        if len(self._queue) >= BACKLOG:
-            self._breathe()
-        seqs = []
+        """Queue records that belong together: all of them reach the disk, or none."""
+        if len(self._queue) >= TELEMETRY_BACKLOG and not any(map(self._room_for, records)):
+            return [self.seq] * len(records)
+        seqs: list[int] = []
+        left = len(records)
         with self._lock:
             for record in records:
-                self.seq += 1
-                self._queue.append((self.seq, record))
+                left -= 1
+                if type(record) is Measured:
+                    self._queue.append((0, record, left > 0))
+                else:
+                    self.seq += 1
+                    self._queue.append((self.seq, record, left > 0))
                 seqs.append(self.seq)
-            self._joined.update(seqs[:-1])
         if self._idle:
             self._signal()
         return seqs
+
+    def _room_for(self, record: AnyRecord) -> bool:
+        """Whether a writer this far behind still takes the record; counts what it drops."""
+        if type(record) is not Measured:
+            if len(self._queue) < BACKLOG or is_durable(record):
+                return True
+            if self.state == "ok":
+                self._breathe()
+                return True
+        self.dropped += 1
+        return False
 
     def _breathe(self) -> None:
         """Let a healthy writer catch up with a replay that is faster than the disk.
@@ -150,7 +161,7 @@ class Writer:
             waiting = [*self._inflight, *self._queue]
             recent = [entry for batch in self._recent for entry in batch]
         for entries, committed in ((waiting, False), (recent, True)):
-            for seq, known in reversed(entries):
+            for seq, known, _ in reversed(entries):
                 if known is record:
                     return seq, committed
         return None
@@ -207,14 +218,17 @@ class Writer:
                 if self._wanted <= self._committed and len(self._queue) < BATCH:
                     await self._wait(GROUP_S)
                 with self._lock:
-                    count = min(len(self._queue), BATCH)
-                    self._inflight = [self._queue.popleft() for _ in range(count)]
-                    # A batch never ends inside a group, or a crash could keep half of it.
-                    while self._inflight[-1][0] in self._joined:
-                        self._inflight.append(self._queue.popleft())
-                    self._joined.difference_update(seq for seq, _ in self._inflight)
+                    self._inflight = self._next_batch()
             if not await self._attempt(sqlite) and self._stopping and self._too_late():
                 return
+
+    def _next_batch(self) -> list[Entry]:
+        """The oldest records; never ends inside a group, or a crash could keep half of it."""
+        queue = self._queue
+        batch = [queue.popleft() for _ in range(min(len(queue), BATCH))]
+        while queue and batch[-1][2]:
+            batch.append(queue.popleft())
+        return batch
 
     async def _rest(self, sqlite: SqliteThread) -> None:
         """Wait for work; in a quiet moment move the log into the database."""
