@@ -1,0 +1,380 @@
+"""The exit plan of one position: every level and deadline it starts with, and where from.
+
+A person approves an entry together with how it will be left, so the plan is made before the
+order, from the parameters in force, and says of each of its numbers who gave it. The levels
+themselves come out of the compiled `open_position`, so that plan and step can't disagree.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.core.clock import DAY, HOUR, MINUTE
+from engine.core.errors import QuarterdeckError
+from engine.core.parameters import Parameter, Parameters, Value
+from engine.core.regimes import Regime
+from engine.core.types import Direction
+from engine.position import settings, step
+from engine.position.settings import PROFILES, Profile
+
+NAN = math.nan
+
+REGIME_CODES = {
+    Regime.STRONG_BULL: 2.0,
+    Regime.BULL: 1.0,
+    Regime.SIDEWAYS: 0.0,
+    Regime.BEAR: -1.0,
+    Regime.STRONG_BEAR: -2.0,
+    Regime.HIGH_VOL: step.REGIME_HIGH_VOL,
+    Regime.CRASH: step.REGIME_CRASH,
+}
+
+FRIDAY_END = 2 * DAY
+"""Saturday 00:00 UTC within a week that begins on a Thursday, as the epoch did."""
+
+MOST_TARGETS = 4
+
+
+def regime_code(regime: str | None) -> float:
+    """The compiled step's number for a regime, NaN for one that is not known."""
+    try:
+        return REGIME_CODES[Regime(regime)] if regime else NAN
+    except ValueError:
+        return NAN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is known of a position when it is opened.
+
+    `lots` counts lots of `lot_size` (base currency). `atr` is in quote currency, NaN while
+    it warms up. `stop` and `targets` are prices and `stop_pct`, `target_pct` percentages the
+    strategy itself asks for; None leaves them to the parameters. `strategy` is None for a
+    position that no strategy owns. Fees are shares of notional per side, `spread` a share of
+    the price. `day_end_ns` and `week_end_ns` come from the market's calendar; without them
+    the UTC day and week hold. `max_hold_ns` is the strategy's own, such as an evolved one's.
+    """
+
+    symbol: str
+    direction: Direction
+    price: float
+    lots: int
+    lot_size: float
+    opened_ns: int
+    atr: float
+    fee: float
+    spread: float
+    strategy: str | None
+    regime: str | None = None
+    profile: str = "balanced"
+    stop: float | None = None
+    targets: tuple[float, ...] = ()
+    stop_pct: float | None = None
+    target_pct: float | None = None
+    score: float = NAN
+    diamond: bool = False
+    min_lots: int = 1
+    day_end_ns: int | None = None
+    week_end_ns: int | None = None
+    max_hold_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One number of a plan: what it is, its value, its unit, and who gave it."""
+
+    name: str
+    value: float
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExitPlan:
+    """How a position will be left. The arrays are what the watch starts from; copy them."""
+
+    entry: Entry
+    rules: step.Floats
+    state: step.Floats
+    marks: step.Ints
+    lines: tuple[Line, ...]
+
+    @property
+    def stop(self) -> float:
+        return float(self.state[step.STOP] * self.state[step.DIRECTION])
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """Prices of the rungs and the take-profit, nearest first."""
+        return target_prices(self.state)
+
+
+def target_prices(state: step.Floats) -> tuple[float, ...]:
+    """The favourable levels at which lots are sold, as prices, nearest first."""
+    levels = sorted([*state[step.RUNG : step.RUNG + 3], state[step.TARGET_AT]])
+    return tuple(float(x * state[step.DIRECTION]) for x in levels if math.isfinite(x))
+
+
+def split_targets(
+    state: step.Floats, marks: step.Ints, rules: step.Floats, prices: tuple[float, ...]
+) -> None:
+    """Sell what is held in equal parts at these prices, all that is left at the furthest."""
+    levels = sorted(price * state[step.DIRECTION] for price in prices)
+    sold, held = marks[step.LADDER_SOLD], marks[step.LOTS]
+    for k in range(3):
+        rung = k < len(levels) - 1
+        state[step.RUNG + k] = levels[k] if rung else math.inf
+        if rung:
+            part = held * (k + 1) / len(levels)
+            rules[step.R_SHARE + k] = (sold + part) / marks[step.LOTS_BOUGHT]
+    state[step.TARGET_AT] = levels[-1] if levels else math.inf
+    marks[step.NEXT] = 0
+
+
+class _Reader:
+    """Reads parameters for one entry and keeps a line of each number that was used."""
+
+    def __init__(self, parameters: Parameters, entry: Entry) -> None:
+        self._parameters = parameters
+        self._key = (entry.symbol, entry.regime, entry.strategy)
+        self.lines: list[Line] = []
+
+    def get(self, parameter: Parameter, name: str = "") -> float:
+        value = float(self._parameters.get(parameter, *self._key))
+        if name:
+            self.note(name, value, parameter.unit, self.source(parameter))
+        return value
+
+    def on(self, parameter: Parameter) -> bool:
+        return bool(self._parameters.get(parameter, *self._key))
+
+    def chosen(self, parameter: Parameter, by_profile: Value) -> str:
+        """The text that is set by name, otherwise the profile's."""
+        if self.is_set(parameter):
+            return str(self._parameters.get(parameter, *self._key))
+        return str(by_profile)
+
+    def is_set(self, parameter: Parameter) -> bool:
+        return self._parameters.setting(parameter.name, *self._key).origin != "default"
+
+    def source(self, parameter: Parameter) -> str:
+        origin = self._parameters.setting(parameter.name, *self._key).origin
+        return f"{parameter.name} ({origin})"
+
+    def note(self, name: str, value: float, unit: str, source: str) -> None:
+        self.lines.append(Line(name, value, unit, source))
+
+
+def plan_exits(parameters: Parameters, entry: Entry) -> ExitPlan:
+    """Work out stop, targets and deadlines of an entry, or say why it can't be protected.
+
+    Raises `QuarterdeckError` for an entry without a usable stop, an unknown profile or a
+    price, size or target that can't be.
+    """
+    profile = _checked(entry)
+    read = _Reader(parameters, entry)
+    rules = np.full(step.RULES_SIZE, NAN)
+    own_stop = _stop(rules, read, entry)
+    _costs(rules, read, entry, profile)
+    _trailing(rules, read, profile)
+    ladder = _ladder(rules, read, entry, profile)
+    own_target = _target(rules, read, entry, ladder)
+    if profile.scale_in:
+        _scale_ins(rules, read)
+    _times(rules, read, entry, profile)
+    if profile.urgency:
+        _urgency(rules, read)
+    if entry.diamond:
+        rules[step.R_QUICK_PCT] = read.get(settings.QUICK_PCT, "quick exit")
+        rules[step.R_QUICK_NS] = read.get(settings.QUICK_MIN, "quick exit age") * MINUTE
+    rules[step.R_CRASH_ATR] = read.get(settings.STOP_ATR_BY_REGIME[Regime.CRASH])
+
+    state = np.full(step.STATE_SIZE, NAN)
+    marks = np.zeros(step.MARKS_SIZE, np.int64)
+    opened = step.open_position(
+        state, marks, rules, float(entry.direction.sign), float(entry.price), entry.lots,
+        float(entry.atr), entry.opened_ns, own_stop, own_target,
+    )  # fmt: skip
+    if not opened:
+        raise QuarterdeckError(
+            f"{entry.symbol}: no stop can be set below a long or above a short entry",
+            "the ATR is still warming up and the strategy gave no stop of its own"
+            if not entry.atr > 0
+            else f"entry {entry.price:g}, ATR {entry.atr:g}, strategy's stop {entry.stop}",
+        )
+    _finish(state, marks, rules, entry, ladder)
+    read.note("stop", float(state[step.STOP]) * entry.direction.sign, "price", "at entry")
+    for k, price in enumerate(target_prices(state), 1):
+        read.note(f"target {k}", price, "price", "at entry")
+    return ExitPlan(entry, rules, state, marks, tuple(read.lines))
+
+
+def _checked(entry: Entry) -> Profile:
+    profile = PROFILES.get(entry.profile)
+    if profile is None:
+        raise QuarterdeckError(
+            f"there is no exit profile {entry.profile!r}", f"known: {', '.join(PROFILES)}"
+        )
+    if not (0 < entry.price < math.inf) or entry.lots < 1 or not entry.lot_size > 0:
+        raise QuarterdeckError(
+            f"{entry.symbol}: an entry needs a price and at least one lot",
+            f"got price {entry.price} and {entry.lots} lots of {entry.lot_size}",
+        )
+    if not (entry.fee >= 0 and entry.spread >= 0):
+        raise QuarterdeckError(
+            f"{entry.symbol}: fee and spread must be known to protect an entry",
+            f"got fee {entry.fee} and spread {entry.spread}",
+        )
+    sign = entry.direction.sign
+    wrong = [t for t in entry.targets if not (t - entry.price) * sign > 0]
+    if wrong or len(entry.targets) > MOST_TARGETS:
+        raise QuarterdeckError(
+            f"{entry.symbol}: targets must lie on the profitable side, {MOST_TARGETS} at most",
+            f"entry {entry.price:g}, targets {', '.join(f'{t:g}' for t in entry.targets)}",
+        )
+    return profile
+
+
+def _stop(rules: step.Floats, read: _Reader, entry: Entry) -> float:
+    """The strategy's own price or percentage, else ATR: set by name, regime table, fall-back."""
+    if entry.stop is not None:
+        read.note("initial stop", entry.stop, "price", f"strategy {entry.strategy}")
+        return float(entry.stop)
+    if entry.stop_pct is not None:
+        rules[step.R_STOP_PCT] = entry.stop_pct
+        read.note("initial stop", entry.stop_pct, "%", f"strategy {entry.strategy}")
+        return NAN
+    family = None
+    if entry.regime and not math.isnan(regime_code(entry.regime)):
+        family = Regime(entry.regime).family
+    if entry.strategy is None:
+        parameter = settings.STOP_ATR_FALLBACK
+    elif family is None or read.is_set(settings.STOP_ATR):
+        parameter = settings.STOP_ATR
+    else:
+        parameter = settings.STOP_ATR_BY_REGIME[family]
+    rules[step.R_STOP_ATR] = read.get(parameter, "initial stop")
+    return NAN
+
+
+def _costs(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -> None:
+    """Where a position breaks even: never below round-trip fees and half the spread.
+
+    The exit fee is paid on the higher exit price, hence the division.
+    """
+    costs = 100.0 * (2.0 * entry.fee + 0.5 * entry.spread) / (1.0 - entry.fee)
+    asked = read.get(settings.BE_BUFFER)
+    rules[step.R_BE_BUFFER] = max(asked, costs)
+    source = read.source(settings.BE_BUFFER) if asked >= costs else "round-trip costs"
+    if profile.break_even:
+        rules[step.R_BE_ACTIVATION] = read.get(settings.BE_ACTIVATION, "break-even from")
+        read.note("break-even buffer", float(rules[step.R_BE_BUFFER]), "%", source)
+
+
+def _trailing(rules: step.Floats, read: _Reader, profile: Profile) -> None:
+    rules[step.R_TRAIL_ACTIVATION] = 0.0
+    if profile.trail_activation is not None:
+        rules[step.R_TRAIL_ACTIVATION] = read.get(profile.trail_activation, "trailing from")
+    rules[step.R_TRAIL_PCT] = read.get(profile.trail_pct, "trailing distance")
+    rules[step.R_TRAIL_ATR] = read.get(settings.TRAIL_ATR, "trailing distance")
+    mode = read.chosen(settings.TRAIL_MODE, profile.trail_mode)
+    rules[step.R_TRAIL_MODE] = {
+        "pct": step.MODE_PCT, "atr": step.MODE_ATR, "max": step.MODE_MAX,
+    }[mode]  # fmt: skip
+
+
+def _ladder(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -> bool:
+    """Fill in the rungs; False where partial exits are off. Several own targets replace it."""
+    if not read.on(settings.PARTIALS):
+        read.note("partial exits", 0.0, "", read.source(settings.PARTIALS))
+        return False
+    if len(entry.targets) > 1:
+        return True
+    name = read.chosen(settings.LADDER, profile.ladder)
+    rungs, fractions = {
+        "r_multiple": (settings.LADDER_R, (settings.LADDER_FRACTION,) * 3),
+        "flow": (settings.FLOW_RUNGS, settings.FLOW_FRACTIONS),
+        "ml": (settings.ML_RUNGS, settings.ML_FRACTIONS),
+    }[name]
+    rules[step.R_LADDER_IN_R] = 1.0 if name == "r_multiple" else 0.0
+    share = 0.0
+    steps = sorted(
+        (read.get(rung), read.get(fraction), k)
+        for k, (rung, fraction) in enumerate(zip(rungs, fractions, strict=True))
+    )
+    for k, (distance, fraction, which) in enumerate(steps):
+        share = min(1.0, share + fraction / 100.0)
+        rules[step.R_RUNG + k] = distance
+        rules[step.R_SHARE + k] = share
+        read.note(f"rung {k + 1}", distance, rungs[which].unit, read.source(rungs[which]))
+        read.note(f"rung {k + 1} sells", fraction, "%", read.source(fractions[which]))
+    return True
+
+
+def _target(rules: step.Floats, read: _Reader, entry: Entry, ladder: bool) -> float:
+    """The strategy's own target, else ATR; beside a ladder the runner has none but the trail."""
+    if entry.targets:
+        furthest = max(entry.targets, key=lambda t: abs(t - entry.price))
+        read.note("take-profit", furthest, "price", f"strategy {entry.strategy}")
+        return float(furthest)
+    if entry.target_pct is not None:
+        rules[step.R_TAKE_PCT] = entry.target_pct
+        read.note("take-profit", entry.target_pct, "%", f"strategy {entry.strategy}")
+    elif not ladder:
+        rules[step.R_TAKE_ATR] = read.get(settings.TAKE_ATR, "take-profit")
+    return NAN
+
+
+def _scale_ins(rules: step.Floats, read: _Reader) -> None:
+    rules[step.R_SCALE_MAX] = read.get(settings.SCALE_MAX, "scale-ins at most")
+    for k in range(2):
+        rules[step.R_SCALE + k] = read.get(settings.SCALE_LEVELS[k], f"scale-in {k + 1}")
+        share = read.get(settings.SCALE_FRACTIONS[k], f"scale-in {k + 1} adds")
+        rules[step.R_SCALE_SHARE + k] = share / 100.0
+
+
+def _times(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -> None:
+    hold = read.get(settings.MAX_HOLDING, "longest holding") * DAY
+    if entry.max_hold_ns is not None and entry.max_hold_ns < hold:
+        hold = float(entry.max_hold_ns)
+        read.note("longest holding", hold / DAY, "days", f"strategy {entry.strategy}")
+    rules[step.R_HOLD_NS] = hold
+    if profile.time_exit:
+        rules[step.R_TIME_NS] = read.get(settings.TIME_EXIT, "in profit within") * MINUTE
+        rules[step.R_STALE_NS] = read.get(settings.STALE_DAYS, "stale from") * DAY
+        rules[step.R_STALE_PCT] = read.get(settings.STALE_PNL, "stale below")
+    if read.on(settings.DAY_FLAT):
+        rules[step.R_DAY_END_NS] = DAY
+    if read.on(settings.WEEKEND_FLAT):
+        rules[step.R_WEEK_END_NS] = FRIDAY_END
+
+
+def _urgency(rules: step.Floats, read: _Reader) -> None:
+    rules[step.R_URGENCY_EXIT] = read.get(settings.URGENCY_EXIT, "urgent exit from")
+    rules[step.R_URGENCY_REDUCE] = read.get(settings.URGENCY_REDUCE, "urgent cut from")
+    rules[step.R_DECAY] = read.get(settings.SIGNAL_DECAY)
+    rules[step.R_VELOCITY] = read.get(settings.DRAWDOWN_VELOCITY)
+    rules[step.R_DECAY_NS] = read.get(settings.TIME_DECAY) * HOUR
+    rules[step.R_LOSS_LIMIT] = read.get(settings.LOSS_LIMIT)
+    rules[step.R_TRAIL_SIGNAL] = read.get(settings.TRAIL_STOP)
+    for k, weight in enumerate(settings.SIGNAL_WEIGHTS):
+        rules[step.R_WEIGHT + k] = read.get(weight)
+
+
+def _finish(
+    state: step.Floats, marks: step.Ints, rules: step.Floats, entry: Entry, ladder: bool
+) -> None:
+    """What only this entry knows: calendar, smallest order, score, regime, its own targets."""
+    marks[step.MIN_LOTS] = max(1, entry.min_lots)
+    if entry.day_end_ns is not None and not math.isnan(rules[step.R_DAY_END_NS]):
+        marks[step.DAY_END] = entry.day_end_ns
+    if entry.week_end_ns is not None and not math.isnan(rules[step.R_WEEK_END_NS]):
+        marks[step.WEEK_END] = entry.week_end_ns
+    state[step.SCORE_ENTRY] = state[step.SCORE] = entry.score
+    state[step.REGIME_ENTRY] = state[step.REGIME] = regime_code(entry.regime)
+    if len(entry.targets) > 1 and ladder:
+        split_targets(state, marks, rules, entry.targets)
+    marks[step.NEXT] = 0
