@@ -6,13 +6,14 @@ doesn't agree with the other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from engine.analysis.indicators import IndicatorSpec
+from engine.analysis.indicators import IndicatorSpec, IndicatorState
 from engine.core.clock import DAY
 from engine.core.ids import generator
 
@@ -33,6 +34,12 @@ def random_market(
     low = np.minimum(open_, close) * (1.0 - np.abs(rng.normal(0.0, 0.002, n)))
     bars = np.column_stack((open_, high, low, close, rng.gamma(2.0, 10.0, n)))
     return bars, start_ns + np.arange(n, dtype=np.int64) * span_ns
+
+
+def feed(state: IndicatorState, bar: Sequence[float], open_time_ns: int) -> Floats:
+    """`state.update` with a bar in one piece."""
+    o, h, low, c, v = bar
+    return state.update(o, h, low, c, v, open_time_ns)
 
 
 def seeded(values: pd.Series, period: int, alpha: float) -> pd.Series:
@@ -197,17 +204,18 @@ def recompute(spec: IndicatorSpec, bars: Floats, opened: Times) -> pd.DataFrame:
     f["keltner_middle"] = keltner
     f["keltner_upper"] = keltner + spec.keltner_atr * atr
     f["keltner_lower"] = keltner - spec.keltner_atr * atr
-    f["donchian_upper"] = high.rolling(spec.donchian).max()
-    f["donchian_lower"] = low.rolling(spec.donchian).min()
-    f["donchian_middle"] = (f["donchian_upper"] + f["donchian_lower"]) / 2
-    log_return = np.log(close).diff()
+    above, below = high.rolling(spec.donchian).max(), low.rolling(spec.donchian).min()
+    f |= {"donchian_upper": above, "donchian_lower": below, "donchian_middle": (above + below) / 2}
+    log_return = pd.Series(np.log(close.to_numpy())).diff()
 
     def spread(n: int) -> pd.Series:
         still = log_return.rolling(n).max() == log_return.rolling(n).min()
-        return log_return.rolling(n).apply(lambda w: w.std(ddof=1), raw=True).where(~still, 0.0)
+        moved: pd.Series = log_return.rolling(n).apply(lambda w: w.std(ddof=1), raw=True)
+        return moved.where(~still, 0.0)
 
-    f |= {"volatility_20": spread(20), "volatility_50": spread(50)}
-    f["volatility_ratio"] = f["volatility_20"] / spread(50).where(spread(50) > 0)
+    short, long = spread(20), spread(50)
+    f |= {"volatility_20": short, "volatility_50": long}
+    f["volatility_ratio"] = short / long.where(long > 0)
     f["daily_volatility_pct"] = 100 * np.sqrt(DAY / spec.span_ns) * spread(spec.daily_bars)
     f["rv20"] = daily_volatility(close, opened, spec)
 

@@ -58,7 +58,7 @@ class OverlayWorker:
     def request(
         self,
         name: str,
-        kwargs: Mapping[str, float | int | bool] | None,
+        kwargs: Mapping[str, object] | None,
         bars: NDArray[np.float64],
     ) -> Future[Lines]:
         """The lines of one indicator over bars of shape (n, 6), oldest first.
@@ -77,13 +77,15 @@ class OverlayWorker:
                 )
             )
             return future
+        arguments: dict[str, float | int | bool] = {}
         for option, value in (kwargs or {}).items():
             if not isinstance(value, int | float):
                 future.set_exception(
                     ConfigError(f"{option} = {value!r} is no number", "write it as in window=20")
                 )
                 return future
-        request = Request(name, dict(kwargs or {}), prices.tobytes())
+            arguments[option] = value
+        request = Request(name, arguments, prices.tobytes())
         with self._lock:
             if self._closed:
                 future.set_exception(DataError("overlays are no longer computed", "it is closing"))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.analysis.indicators import INDEX, IndicatorSpec, IndicatorState, compute_rows
 from engine.core.clock import HOUR, MINUTE
-from tests.indicator_reference import MIDNIGHT, random_market, recompute
+from tests.indicator_reference import MIDNIGHT, feed, random_market, recompute
 
 
 @given(seed=st.integers(0, 2**32), cut=st.integers(1, 699), span=st.sampled_from([5, 15, 60, 240]))
@@ -80,5 +80,5 @@ def test_replayed_and_single_bars_mix(seed: int, split: int) -> None:
     state = IndicatorState(spec)
     state.replay(bars[:split], opened[:split])
     for bar, t in zip(bars[split:].tolist(), opened[split:].tolist(), strict=True):
-        state.update(*bar, t)
+        feed(state, bar, t)
     np.testing.assert_array_equal(state.row(), compute_rows(spec, bars, opened)[-1])

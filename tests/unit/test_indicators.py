@@ -22,7 +22,7 @@ from engine.analysis.indicators import (
 from engine.core.clock import DAY, HOUR, MINUTE
 from engine.core.errors import InvariantBroken, ParameterError
 from engine.core.parameters import Parameters, Scope, find
-from tests.indicator_reference import MIDNIGHT, random_market, recompute
+from tests.indicator_reference import MIDNIGHT, feed, random_market, recompute
 from tests.recorded import recorded
 
 OTHER = IndicatorSpec(
@@ -62,7 +62,7 @@ def test_one_bar_at_a_time_equals_a_computation_from_scratch(spec: IndicatorSpec
     bars, opened = random_market(1, 2600, spec.span_ns, MIDNIGHT + 5 * HOUR)
     state = IndicatorState(spec)
     rows = np.array(
-        [state.update(*bar, t) for bar, t in zip(bars.tolist(), opened.tolist(), strict=True)]
+        [feed(state, bar, t) for bar, t in zip(bars.tolist(), opened.tolist(), strict=True)]
     )
     expected = recompute(spec, bars, opened)
     assert list(expected.columns) == list(spec.features)
@@ -168,9 +168,9 @@ def test_ready_comes_with_the_last_of_the_warm_up() -> None:
     bars, opened = random_market(2, 250, spec.span_ns)
     state = IndicatorState(spec)
     state.replay(bars[:249], opened[:249])
-    assert not state.ready
-    state.update(*bars[249].tolist(), int(opened[249]))
-    assert state.ready
+    early = state.ready
+    feed(state, bars[249].tolist(), int(opened[249]))
+    assert (early, state.ready) == (False, True)
     assert state.bars_seen == 250
     slow = {"rv20", "support", "resistance"}
     assert [n for n in FEATURES if math.isnan(state.value(n)) and n not in slow] == []
@@ -197,12 +197,12 @@ def test_a_bar_that_is_none_is_refused_and_changes_nothing(bar: tuple[float, ...
     state.replay(bars[:250], opened[:250])
     twin.replay(bars[:250], opened[:250])
     with pytest.raises(InvariantBroken, match="is none"):
-        state.update(*bar, int(opened[250]))
+        feed(state, bar, int(opened[250]))
     with pytest.raises(InvariantBroken, match="is none"):
         state.replay(np.array([bar]), opened[250:251])
     np.testing.assert_array_equal(
-        state.update(*bars[250].tolist(), int(opened[250])),
-        twin.update(*bars[250].tolist(), int(opened[250])),
+        feed(state, bars[250].tolist(), int(opened[250])),
+        feed(twin, bars[250].tolist(), int(opened[250])),
     )
 
 
@@ -224,7 +224,7 @@ def test_a_changed_period_rebuilds_the_state_from_its_history() -> None:
     expected = compute_rows(new, bars, opened)
     for row, whole in (
         (rebuilt.row(), expected[-2]),
-        (rebuilt.update(*bars[-1].tolist(), int(opened[-1])), expected[-1]),
+        (feed(rebuilt, bars[-1].tolist(), int(opened[-1])), expected[-1]),
     ):
         for name in new.features:
             k = new.index[name]
