@@ -1,0 +1,1 @@
+"""How it is done: proposals and approvals, sniper, brokers, reconciliation."""

@@ -1,0 +1,143 @@
+"""What the market last said of each symbol, as far as the costs of trading need it.
+
+Last price, quote, book, and two running averages: the volatility per day and the volume
+per minute. They are learned from bars where there are bars, and from ticks otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from engine.core.clock import MINUTE
+from engine.core.parameters import Parameters, declare
+from engine.core.types import Bar, Book, History, MarketEvent, Quote, Tick
+
+MINUTES_PER_DAY = 1440
+
+WARM_MINUTES = 30.0
+"""Minutes of market below which an average says too little, and the prior is used."""
+
+HALF_LIFE = declare(
+    "cost.half_life_min",
+    240.0,
+    low=15.0,
+    high=10_080.0,
+    step=15.0,
+    unit="min",
+    scopes="GY",
+    risk=0,
+    doc="Half-life of the averages of volatility and volume that costs are modelled from.",
+)
+
+
+@dataclass(slots=True)
+class SymbolTape:
+    """One symbol. `price` is the last traded or closed one; NaN before the first."""
+
+    price: float = math.nan
+    price_ns: int = 0
+    quote: Quote | None = None
+    book: Book | None = None
+    tick: Tick | None = None
+    live_ns: int = -1
+    minutes: float = 0.0
+    _variance: float = 0.0
+    _volume: float = 0.0
+    _weight: float = 0.0
+    _close: float = math.nan
+    _close_ns: int = 0
+    _minute: int = -1
+    _minute_volume: float = 0.0
+    _bars: bool = False
+
+    @property
+    def daily_vol_pct(self) -> float:
+        """Volatility of a day in percent points; NaN until half an hour was seen."""
+        if self.minutes < WARM_MINUTES:
+            return math.nan
+        return math.sqrt(self._variance * MINUTES_PER_DAY) * 100
+
+    @property
+    def volume_per_minute(self) -> float:
+        """Average volume of a minute in base units; NaN until half an hour was seen."""
+        return self._volume if self.minutes >= WARM_MINUTES else math.nan
+
+    def learn(
+        self, close: float, close_ns: int, volume: float, minutes: float, life: float
+    ) -> None:
+        """Take one closed bar (or minute of ticks) into the averages.
+
+        The weights are those of an exponential average, normalised, so that the first bars
+        count in full. A return over a gap counts for the minutes that it spans: a hole in
+        the data does not look like a crash.
+        """
+        if self._close > 0 and close > 0 and close_ns > self._close_ns:
+            keep = 0.5 ** (minutes / life)
+            self._weight = 1 - keep + keep * self._weight
+            share = (1 - keep) / self._weight
+            spanned = max((close_ns - self._close_ns) / MINUTE, minutes)
+            self._variance += share * (
+                math.log(close / self._close) ** 2 / spanned - self._variance
+            )
+            self._volume += share * (volume / minutes - self._volume)
+            self.minutes += minutes
+        self._close, self._close_ns = close, close_ns
+
+
+class Tape:
+    """The tapes of all symbols, fed with every market event."""
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._symbols: dict[str, SymbolTape] = {}
+
+    def of(self, symbol: str) -> SymbolTape:
+        tape = self._symbols.get(symbol)
+        if tape is None:
+            tape = self._symbols[symbol] = SymbolTape()
+        return tape
+
+    def observe(self, event: MarketEvent) -> None:
+        """Take an event; kinds that say nothing of prices are ignored."""
+        kind = type(event)
+        if kind is Tick:
+            self._on_tick(event)  # type: ignore[arg-type]
+        elif kind is Quote:
+            quote: Quote = event  # type: ignore[assignment]
+            tape = self.of(quote.symbol)
+            tape.quote = quote
+            tape.live_ns = quote.time_ns
+        elif kind is Book:
+            book: Book = event  # type: ignore[assignment]
+            tape = self.of(book.symbol)
+            tape.book = book
+            tape.live_ns = book.time_ns
+        elif kind is Bar:
+            self._on_bar(event)  # type: ignore[arg-type]
+        elif kind is History:
+            for bar in event.bars:  # type: ignore[union-attr]
+                self._on_bar(bar)
+
+    def _on_tick(self, tick: Tick) -> None:
+        tape = self.of(tick.symbol)
+        minute = tick.time_ns // MINUTE
+        if minute != tape._minute:
+            if tape._minute >= 0 and not tape._bars:
+                life = self._parameters.get(HALF_LIFE, symbol=tick.symbol)
+                end = (tape._minute + 1) * MINUTE
+                tape.learn(tape.price, end, tape._minute_volume, 1.0, life)
+            tape._minute, tape._minute_volume = minute, 0.0
+        tape._minute_volume += tick.size
+        tape.price, tape.price_ns, tape.tick = tick.price, tick.time_ns, tick
+        tape.live_ns = tick.time_ns
+
+    def _on_bar(self, bar: Bar) -> None:
+        if not bar.final:
+            return
+        tape = self.of(bar.symbol)
+        tape._bars = True
+        life = self._parameters.get(HALF_LIFE, symbol=bar.symbol)
+        tape.learn(bar.close, bar.close_ns, bar.volume, bar.span_ns / MINUTE, life)
+        if bar.close_ns >= tape.price_ns:
+            tape.price, tape.price_ns = bar.close, bar.close_ns

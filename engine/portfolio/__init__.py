@@ -1,0 +1,1 @@
+"""What we hold and how we did: ledger, positions, metrics, attribution."""

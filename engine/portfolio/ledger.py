@@ -1,0 +1,509 @@
+"""The ledger: what the money did, in Decimal, from fills and from nothing else.
+
+One formula serves spot and perpetuals. Opening a position puts margin aside (the notional
+divided by the leverage; at 1x, and so always on spot, the whole notional), closing gives it
+back with the profit:
+
+    cash   = start + realised - fees - funding - margin
+    equity = cash + margin + unrealised
+
+A position's state depends on the set of its fills and not on the order of their arrival:
+fills are replayed in the order of their time, a second copy is ignored by its id, and an
+exit that arrives before its entry waits until the entry is here.
+
+How it is checked. After every fill and in every `account`, cash as it was moved step by
+step is compared with the identity above. `recompute` is a second code path over raw fills
+that knows no average price and no margin. `verify` compares it with the first every
+`VERIFY_EVERY` fills and at the roll of the day; positions that ended are then settled into
+one amount, so that a long life costs no more per check than a short one. `verify(full=True)`
+settles nothing beforehand and goes through every fill there ever was: recovery calls it.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from engine.core.clock import day_of
+from engine.core.errors import InvariantBroken
+from engine.core.types import ZERO, Account, Direction, Fill
+from engine.portfolio.pnl import MONEY, pnl
+
+ONE = Decimal(1)
+HUNDRED = Decimal(100)
+
+VERIFY_EVERY = 64
+"""Fills between two recomputations; each goes through the fills that are not settled yet."""
+
+TOLERANCE = Decimal("1e-12")
+"""What the fiftieth digit of an average price may add up to, and far below any lot's worth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the ledger must know of a position beside its fills."""
+
+    symbol: str
+    direction: Direction
+    leverage: int = 1
+    contract_size: Decimal = ONE
+
+
+@dataclass(slots=True)
+class Holding:
+    """One position as its fills made it; `waiting` are exits whose entries are not here yet.
+
+    `quantity` is what is open, `entered` and `exited` what was traded in all; the averages
+    belong to those. `fees` are in the quote currency.
+    """
+
+    id: str
+    terms: Terms
+    quantity: Decimal = ZERO
+    entry_price: Decimal = ZERO
+    entered: Decimal = ZERO
+    entry_value: Decimal = ZERO
+    exited: Decimal = ZERO
+    exit_value: Decimal = ZERO
+    realised: Decimal = ZERO
+    fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    margin: Decimal = ZERO
+    opened_ns: int = 0
+    changed_ns: int = 0
+    last_fill: str = ""
+    fills: list[tuple[int, int, str, Fill, Decimal, Decimal]] = field(default_factory=list)
+    waiting: list[Fill] = field(default_factory=list)
+
+    @property
+    def closed(self) -> bool:
+        return self.quantity == 0 and self.entered > 0 and not self.waiting
+
+    @property
+    def exit_price(self) -> Decimal:
+        """The average price of all exits; 0 before the first."""
+        return MONEY.divide(self.exit_value, self.exited) if self.exited else ZERO
+
+    @property
+    def average_entry(self) -> Decimal:
+        """The average price of everything that was ever entered; 0 before the first fill."""
+        return MONEY.divide(self.entry_value, self.entered) if self.entered else ZERO
+
+    def value(self, quantity: Decimal, price: Decimal) -> Decimal:
+        return MONEY.multiply(MONEY.multiply(quantity, price), self.terms.contract_size)
+
+    def unrealised(self, mark: Decimal) -> Decimal:
+        terms = self.terms
+        return pnl(terms.direction, self.entry_price, mark, self.quantity, terms.contract_size)
+
+    def clear(self) -> None:
+        """Forget what the fills made, keep the fills and the funding: before a replay."""
+        self.quantity = self.entry_price = self.entered = self.entry_value = ZERO
+        self.exited = self.exit_value = self.realised = self.fees = self.margin = ZERO
+        self.opened_ns = self.changed_ns = 0
+        self.last_fill = ""
+        self.waiting = []
+
+    def enter(self, fill: Fill, quantity: Decimal, fee: Decimal) -> None:
+        worth = MONEY.multiply(quantity, fill.price)
+        cost = MONEY.add(MONEY.multiply(self.quantity, self.entry_price), worth)
+        self.quantity = MONEY.add(self.quantity, quantity)
+        self.entry_price = MONEY.divide(cost, self.quantity)
+        self.entered = MONEY.add(self.entered, quantity)
+        self.entry_value = MONEY.add(self.entry_value, worth)
+        if not self.opened_ns:
+            self.opened_ns = fill.time_ns
+        self._settle(fill, fee)
+
+    def leave(self, fill: Fill, quantity: Decimal, fee: Decimal) -> None:
+        terms = self.terms
+        gain = pnl(terms.direction, self.entry_price, fill.price, quantity, terms.contract_size)
+        self.realised = MONEY.add(self.realised, gain)
+        self.quantity = MONEY.subtract(self.quantity, quantity)
+        self.exited = MONEY.add(self.exited, quantity)
+        self.exit_value = MONEY.add(self.exit_value, MONEY.multiply(quantity, fill.price))
+        if not self.quantity:
+            self._settle_rounding()
+        self._settle(fill, fee)
+
+    def _settle(self, fill: Fill, fee: Decimal) -> None:
+        self.fees = MONEY.add(self.fees, fee)
+        worth = self.value(self.quantity, self.entry_price)
+        self.margin = MONEY.divide(worth, Decimal(self.terms.leverage)) if worth else ZERO
+        self.changed_ns = max(self.changed_ns, fill.time_ns)
+        self.last_fill = fill.id
+
+    def _settle_rounding(self) -> None:
+        """A flat position earned what it sold for less what it cost, to the last digit."""
+        flow = MONEY.subtract(self.exit_value, self.entry_value)
+        exact = MONEY.multiply(flow, self.terms.contract_size) * self.terms.direction.sign
+        if abs(exact - self.realised) > TOLERANCE:
+            raise InvariantBroken(
+                f"{self.id}: realised {self.realised:f} differs from its cash flow {exact:f}",
+                "the ledger's own arithmetic is at fault; entries stop",
+            )
+        self.realised = exact
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What one fill did. `realised` is the change in realised profit, before fees.
+
+    `duplicate` fills did nothing; `waiting` ones are kept until their entry arrives;
+    `opened` and `closed` tell the position's two turning points.
+    """
+
+    holding: Holding
+    realised: Decimal
+    duplicate: bool = False
+    waiting: bool = False
+    opened: bool = False
+    closed: bool = False
+
+
+class Ledger:
+    """Cash and positions of one account in one quote currency."""
+
+    def __init__(self, quote: str, cash: Decimal) -> None:
+        if not cash.is_finite():
+            raise InvariantBroken(f"the account can't start with {cash}", "give an amount")
+        self.quote = quote
+        self.start = cash
+        self.cash = cash
+        self.realised = ZERO
+        self.fees = ZERO
+        self.funding = ZERO
+        self.peak = cash
+        self.day_start = cash
+        self.trades_today = 0
+        self.holdings: dict[str, Holding] = {}
+        self.fills: list[Fill] = []
+        self._rates: dict[str, Decimal] = {}
+        self._seen: set[str] = set()
+        self._open: dict[str, Holding] = {}
+        self._settled: dict[str, Decimal] = {}
+        self._settled_sum = ZERO
+        self._unsettled: dict[str, Holding] = {}
+        self._marks: dict[str, Decimal] = {}
+        self._day: int | None = None
+        self._last_equity = cash
+        self._since_verify = 0
+
+    # -- events ------------------------------------------------------------------------
+
+    def apply(self, fill: Fill, terms: Terms, fee_rate: Decimal | None = None) -> Applied:
+        """Book one execution; `terms` say what kind of position it belongs to.
+
+        A fee in the quote currency is taken as it is; one in the base asset of an entry
+        lowers what was bought; any other asset needs `fee_rate`, its price in the quote
+        currency. Raises `InvariantBroken` on amounts that can't be, and leaves the books
+        as they were.
+        """
+        holding = self.holdings.get(fill.position)
+        if fill.id in self._seen:
+            if holding is None:
+                raise InvariantBroken(f"fill {fill.id} came again for another position", "")
+            return Applied(holding, ZERO, duplicate=True)
+        if holding is None:
+            holding = Holding(fill.position, terms)
+        elif holding.terms != terms:
+            raise InvariantBroken(
+                f"{fill.position} was opened as {holding.terms}, and a fill says {terms}",
+                "a position keeps its direction, leverage and contract size for life",
+            )
+        quantity, fee = self._checked(fill, terms, fee_rate)
+        if fee_rate is not None:
+            self._rates[fill.id] = fee_rate
+        self.holdings[fill.position] = holding
+        self._seen.add(fill.id)
+        self.fills.append(fill)
+        self._marks.setdefault(fill.symbol, fill.price)
+
+        realised, fees, margin = holding.realised, holding.fees, holding.margin
+        first, was_closed = holding.opened_ns == 0, holding.closed
+        entry = fill.side is terms.direction.entry_side
+        key = (fill.time_ns, 0 if entry else 1, fill.id, fill, quantity, fee)
+        if holding.waiting or (holding.fills and key[:3] < holding.fills[-1][:3]):
+            insort(holding.fills, key, key=lambda item: item[:3])
+            _replay(holding)
+        else:
+            holding.fills.append(key)
+            _book(holding, fill, entry, quantity, fee)
+        gained = MONEY.subtract(holding.realised, realised)
+        paid = MONEY.subtract(holding.fees, fees)
+        put_aside = MONEY.subtract(holding.margin, margin)
+        self.realised = MONEY.add(self.realised, gained)
+        self.fees = MONEY.add(self.fees, paid)
+        self.cash = MONEY.subtract(MONEY.add(self.cash, gained), MONEY.add(paid, put_aside))
+
+        if holding.quantity:
+            self._open[holding.id] = holding
+        else:
+            self._open.pop(holding.id, None)
+        self._settled_sum = MONEY.subtract(self._settled_sum, self._settled.pop(holding.id, ZERO))
+        self._unsettled[holding.id] = holding
+        self._check()
+        opened = first and holding.opened_ns != 0
+        if opened:
+            self._count_trade(holding.opened_ns)
+        self._since_verify += 1
+        if self._since_verify >= VERIFY_EVERY:
+            self.verify()
+        return Applied(
+            holding,
+            gained,
+            waiting=any(early is fill for early in holding.waiting),
+            opened=opened,
+            closed=holding.closed and not was_closed,
+        )
+
+    def fund(self, position: str, amount: Decimal) -> None:
+        """Book a funding payment of an open position; positive was paid, negative received."""
+        holding = self.holdings.get(position)
+        if holding is None or not amount.is_finite():
+            raise InvariantBroken(f"funding of {amount} for {position} can't be booked", "")
+        holding.funding = MONEY.add(holding.funding, amount)
+        self.funding = MONEY.add(self.funding, amount)
+        self.cash = MONEY.subtract(self.cash, amount)
+        self._check()
+
+    # -- what it comes to --------------------------------------------------------------
+
+    def account(self, now_ns: int, marks: Mapping[str, Decimal | float]) -> Account:
+        """The account at `now_ns`, marked to `marks` (price by symbol).
+
+        A symbol without a mark keeps its last one, at first the price of its first fill.
+        The first call of a UTC day rolls it: the day starts with the equity that was last
+        computed before midnight, so a gap over it belongs to the new day.
+        """
+        self._take(marks)
+        unrealised, margin, exposure = ZERO, ZERO, ZERO
+        for holding in self._open.values():
+            mark = self._marks[holding.terms.symbol]
+            unrealised = MONEY.add(unrealised, holding.unrealised(mark))
+            margin = MONEY.add(margin, holding.margin)
+            exposure = MONEY.add(exposure, holding.value(holding.quantity, mark))
+        self._check()
+        equity = MONEY.add(MONEY.add(self.cash, margin), unrealised)
+        self._roll(day_of(now_ns))
+        self.peak = max(self.peak, equity)
+        self._last_equity = equity
+        return Account(
+            quote=self.quote,
+            cash=self.cash,
+            equity=equity,
+            realised=self.realised,
+            unrealised=unrealised,
+            fees=self.fees,
+            funding=self.funding,
+            day_start_equity=self.day_start,
+            day_pnl=equity - self.day_start,
+            peak_equity=self.peak,
+            drawdown_pct=drawdown_pct(self.peak, equity),
+            start_equity=self.start,
+            exposure=exposure,
+            trades_today=self.trades_today,
+            checked=True,
+        )
+
+    def open_holdings(self) -> list[Holding]:
+        """Holdings with something open, in the order in which they were opened."""
+        return list(self._open.values())
+
+    def unmatched(self) -> list[Fill]:
+        """Exits that wait for their entries: what a reconciliation has to ask about."""
+        return [fill for holding in self.holdings.values() for fill in holding.waiting]
+
+    def verify(self, full: bool = False) -> None:
+        """Compare the books with the raw fills; raises `InvariantBroken` if they differ."""
+        self._since_verify = 0
+        if full:
+            self._settled, self._settled_sum = {}, ZERO
+            self._unsettled = dict(self.holdings)
+        unrealised, margin = ZERO, ZERO
+        for holding in self._open.values():
+            mark = self._marks[holding.terms.symbol]
+            unrealised = MONEY.add(unrealised, holding.unrealised(mark))
+            margin = MONEY.add(margin, holding.margin)
+        booked = MONEY.add(MONEY.add(self.cash, margin), unrealised)
+        worth = {id_: self._contribution(holding) for id_, holding in self._unsettled.items()}
+        equity = MONEY.subtract(MONEY.add(self.start, self._settled_sum), self.funding)
+        for amount in worth.values():
+            equity = MONEY.add(equity, amount)
+        if not abs(booked - equity) <= TOLERANCE:
+            raise InvariantBroken(
+                f"equity is {booked:f} in the books and {equity:f} from the fills",
+                "entries stop; compare the journal's fills with the ledger",
+            )
+        for id_, holding in list(self._unsettled.items()):
+            if holding.closed:
+                self._settled[id_] = worth[id_]
+                self._settled_sum = MONEY.add(self._settled_sum, worth[id_])
+                del self._unsettled[id_]
+
+    def restore(self, day: int, day_start: Decimal, peak: Decimal, trades_today: int) -> None:
+        """Take back after a restart what fills alone don't tell: day start, peak, trades."""
+        self._day = day
+        self.day_start = day_start
+        self.peak = peak
+        self.trades_today = trades_today
+        self._last_equity = day_start
+
+    # -- inside ------------------------------------------------------------------------
+
+    def _checked(
+        self, fill: Fill, terms: Terms, fee_rate: Decimal | None
+    ) -> tuple[Decimal, Decimal]:
+        """Quantity and fee (in the quote currency) as the books take them."""
+        if fill.symbol != terms.symbol:
+            raise InvariantBroken(f"fill {fill.id} is in {fill.symbol}, not {terms.symbol}", "")
+        finite = fill.quantity.is_finite() and fill.price.is_finite() and fill.fee.is_finite()
+        if not finite or fill.quantity <= 0 or fill.price <= 0:
+            raise InvariantBroken(
+                f"fill {fill.id} of {fill.quantity} at {fill.price}, fee {fill.fee}", ""
+            )
+        return fee_in_quote(fill, terms, self.quote, fee_rate)
+
+    def _take(self, marks: Mapping[str, Decimal | float]) -> None:
+        for symbol, price in marks.items():
+            mark = price if isinstance(price, Decimal) else Decimal(repr(float(price)))
+            if not mark.is_finite() or mark <= 0:
+                raise InvariantBroken(f"{symbol} can't be marked to {price}", "a bad price passed")
+            self._marks[symbol] = mark
+
+    def _roll(self, day: int) -> None:
+        if self._day is None:
+            self._day = day
+        elif day > self._day:
+            self._day = day
+            self.day_start = self._last_equity
+            self.trades_today = 0
+            self.verify()
+
+    def _contribution(self, holding: Holding) -> Decimal:
+        """What one position did to equity, from its raw fills."""
+        early = {fill.id for fill in holding.waiting}
+        fills = [item[3] for item in holding.fills if item[3].id not in early]
+        terms = {holding.id: holding.terms}
+        return recompute(ZERO, fills, terms, self._marks, fee_rates=self._rates)
+
+    def _count_trade(self, opened_ns: int) -> None:
+        day = day_of(opened_ns)
+        if self._day is None or day > self._day:
+            self._roll(day)
+        if day == self._day:
+            self.trades_today += 1
+
+    def _check(self) -> None:
+        margin = ZERO
+        for holding in self._open.values():
+            margin = MONEY.add(margin, holding.margin)
+        costs = MONEY.add(MONEY.add(self.fees, self.funding), margin)
+        expected = MONEY.subtract(MONEY.add(self.start, self.realised), costs)
+        if not abs(expected - self.cash) <= TOLERANCE:
+            raise InvariantBroken(
+                f"cash is {self.cash:f} and should be {expected:f}",
+                "entries stop; the ledger disagrees with itself",
+            )
+
+
+def recompute(
+    start: Decimal,
+    fills: Iterable[Fill],
+    terms: Mapping[str, Terms],
+    marks: Mapping[str, Decimal],
+    funding: Decimal = ZERO,
+    fee_rates: Mapping[str, Decimal] | None = None,
+) -> Decimal:
+    """Equity from the raw fills: what was paid, what was received, what is left at its mark.
+
+    No average, no margin and no order of arrival enter, which is what makes it a check of
+    `Ledger` rather than a second copy. Duplicates by id count once.
+    """
+    equity = MONEY.subtract(start, funding)
+    left: dict[str, Decimal] = {}
+    seen: set[str] = set()
+    for fill in fills:
+        if fill.id in seen:
+            continue
+        seen.add(fill.id)
+        of = terms[fill.position]
+        entry = fill.side is of.direction.entry_side
+        sign = of.direction.sign if entry else -of.direction.sign
+        quantity = fill.quantity
+        if fill.fee_asset == of.symbol.partition("/")[2].partition(":")[0]:
+            equity = MONEY.subtract(equity, fill.fee)
+        elif entry and fill.fee_asset == of.symbol.partition("/")[0]:
+            # Paid in kind: the coins are gone, and the cash for them was spent all the same.
+            quantity = MONEY.subtract(quantity, fill.fee)
+            in_kind = MONEY.multiply(fill.fee, fill.price)
+            equity = MONEY.subtract(equity, MONEY.multiply(in_kind, of.contract_size))
+        elif fill.fee:
+            equity = MONEY.subtract(equity, MONEY.multiply(fill.fee, (fee_rates or {})[fill.id]))
+        worth = MONEY.multiply(MONEY.multiply(quantity, fill.price), of.contract_size)
+        equity = MONEY.subtract(equity, worth * sign)
+        left[fill.position] = MONEY.add(left.get(fill.position, ZERO), quantity * sign)
+    for position, quantity in left.items():
+        if quantity:
+            of = terms[position]
+            worth = MONEY.multiply(MONEY.multiply(quantity, marks[of.symbol]), of.contract_size)
+            equity = MONEY.add(equity, worth)
+    return equity
+
+
+def drawdown_pct(peak: Decimal, equity: Decimal) -> float:
+    """How far equity is below its high-water mark, in percent points, never negative."""
+    if peak <= 0 or equity >= peak:
+        return 0.0
+    return float(MONEY.divide(MONEY.multiply(MONEY.subtract(peak, equity), HUNDRED), peak))
+
+
+def fee_in_quote(
+    fill: Fill, terms: Terms, quote: str, fee_rate: Decimal | None
+) -> tuple[Decimal, Decimal]:
+    """The quantity that reached the position, and the fee in the quote currency."""
+    if fill.fee_asset == quote or not fill.fee:
+        return fill.quantity, fill.fee
+    if fill.fee_asset == fill.symbol.partition("/")[0] and fill.side is terms.direction.entry_side:
+        in_kind = MONEY.multiply(MONEY.multiply(fill.fee, fill.price), terms.contract_size)
+        return MONEY.subtract(fill.quantity, fill.fee), in_kind
+    if fee_rate is None or not fee_rate.is_finite():
+        raise InvariantBroken(
+            f"fill {fill.id} was charged {fill.fee} {fill.fee_asset}, which has no price here",
+            f"give the price of {fill.fee_asset} in {quote}",
+        )
+    return fill.quantity, MONEY.multiply(fill.fee, fee_rate)
+
+
+def _replay(holding: Holding) -> None:
+    """Rebuild a position from its fills in the order of their time."""
+    holding.clear()
+    for _time, exit_, _id, fill, quantity, fee in holding.fills:
+        _book(holding, fill, exit_ == 0, quantity, fee)
+
+
+def _book(holding: Holding, fill: Fill, entry: bool, quantity: Decimal, fee: Decimal) -> None:
+    if entry:
+        holding.enter(fill, quantity, fee)
+        _book_waiting(holding)
+    elif quantity <= holding.quantity:
+        holding.leave(fill, quantity, fee)
+    else:
+        holding.waiting.append(fill)
+
+
+def _book_waiting(holding: Holding) -> None:
+    """Book every early exit that the position can now give, earliest first."""
+    if not holding.waiting:
+        return
+    fees = {fill.id: (quantity, fee) for _t, _e, _i, fill, quantity, fee in holding.fills}
+    still: list[Fill] = []
+    for fill in holding.waiting:
+        quantity, fee = fees[fill.id]
+        if quantity <= holding.quantity:
+            holding.leave(fill, quantity, fee)
+        else:
+            still.append(fill)
+    holding.waiting = still

@@ -1,0 +1,48 @@
+"""The one P&L function: what a move from entry to exit is worth.
+
+Realised and unrealised, ledger, screen and trade table all call it, so that no two of them
+can disagree about the same position.
+"""
+
+from __future__ import annotations
+
+from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+
+from engine.core.types import Direction
+
+MONEY = Context(prec=50, traps=[InvalidOperation, DivisionByZero, Overflow])
+"""Wide enough that sums and products of venue prices and quantities never round; only an
+average price does, in its fiftieth digit."""
+
+ONE = Decimal(1)
+HUNDRED = Decimal(100)
+
+
+def pnl(
+    direction: Direction,
+    entry: Decimal,
+    exit_price: Decimal,
+    quantity: Decimal,
+    contract_size: Decimal = ONE,
+) -> Decimal:
+    """Profit before fees and funding, in the quote currency of a linear contract.
+
+    For what is still open, `exit_price` is the mark. Quantity is in lots of
+    `contract_size` base units and never negative; the direction carries the sign.
+    """
+    multiply = MONEY.multiply
+    move = MONEY.subtract(exit_price, entry)
+    gain = multiply(multiply(move, quantity), contract_size)
+    return gain if direction is Direction.LONG else -gain
+
+
+def pnl_pct(profit: Decimal, entry: Decimal, quantity: Decimal, contract_size: Decimal) -> float:
+    """A profit in percent points of the notional at entry (1.6 means +1.6 %).
+
+    Leverage does not enter: it is the move of the price in the position's favour, less
+    whatever costs `profit` already carries. 0 for an empty position, which has no notional.
+    """
+    notional = MONEY.multiply(MONEY.multiply(entry, quantity), contract_size)
+    if not notional:
+        return 0.0
+    return float(MONEY.divide(MONEY.multiply(profit, HUNDRED), notional))
