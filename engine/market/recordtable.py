@@ -256,7 +256,8 @@ def _dates(sheet: Sheet) -> Ints:
         raise sheet.error(
             f"{str(column.iloc[row])[:40]!r} is no time", "write 2025-05-04T12:00:00Z", row, "time"
         )
-    return moments.dt.as_unit("ns").astype("int64").to_numpy(dtype=np.int64)
+    whole: Ints = np.asarray(moments.dt.as_unit("ns").astype("int64"), dtype=np.int64)
+    return whole
 
 
 def _refuse(sheet: Sheet, bad: NDArray[np.bool_], message: str, column: str) -> None:

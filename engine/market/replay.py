@@ -65,6 +65,7 @@ class ReplayFeed:
         self._row = self._notice = self._position = 0
         self._length = 0
         self._last_ns = 0
+        self._stopped = False
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -119,7 +120,7 @@ class ReplayFeed:
 
     @property
     def ended(self) -> bool:
-        return 0 < self._length and (self._line is None or self._position >= self._length)
+        return self._stopped or (self._line is not None and self._position >= self._length)
 
     @property
     def position(self) -> int:
@@ -153,6 +154,7 @@ class ReplayFeed:
 
     def stop(self) -> None:
         self._line = None
+        self._stopped = True
 
     def _skip_silence(self, line: Timeline, due_ns: int) -> int:
         """Nobody waits for a closed market: go to shortly before the next event."""

@@ -91,6 +91,7 @@ class SimFeed:
         self._active: dict[int, list[simshock.Shock]] = {}
         self._marks: deque[SimMark] = deque()
         self._last_ns = self._begin_ns
+        self._stopped = False
 
     @property
     def instruments(self) -> Mapping[str, Instrument]:
@@ -137,7 +138,7 @@ class SimFeed:
 
     @property
     def ended(self) -> bool:
-        return self._next is None
+        return self._stopped
 
     @property
     def position(self) -> int:
@@ -187,6 +188,7 @@ class SimFeed:
     def stop(self) -> None:
         self._events = iter(())
         self._next = None
+        self._stopped = True
 
     def _take(self) -> MarketEvent:
         """Deliver the next event and draw the one after it; scripted shocks come in between."""
