@@ -107,6 +107,18 @@ DIVERGENCE_BARS = declare(
     "ind.divergence_bars", 60, low=20, high=120, step=5, unit="bars", scopes="GRYT",
     doc="How far apart the two turning points of a divergence may lie.",
 )  # fmt: skip
+RSI_OVERBOUGHT = declare(
+    "ind.rsi_overbought", 70, low=65, high=80, step=1, unit="RSI", scopes="GRYT", risk=1,
+    doc="No long entry at or above this RSI; strategies read it.",
+)  # fmt: skip
+RSI_OVERSOLD = declare(
+    "ind.rsi_oversold", 30, low=20, high=35, step=1, unit="RSI", scopes="GRYT", risk=-1,
+    doc="No short entry at or below this RSI; strategies read it.",
+)  # fmt: skip
+ADX_THRESHOLD = declare(
+    "ind.adx_threshold", 20, low=15, high=30, step=1, unit="ADX", scopes="GRYT", risk=-1,
+    doc="A signal wants an ADX above this; strategies read it.",
+)  # fmt: skip
 TREND_WINDOW = declare(
     "regime.trend_window", 50, low=20, high=200, step=5, unit="bars", scopes="GY",
     doc="The exponential average whose side tells a rising regime from a falling one.",
