@@ -217,7 +217,10 @@ def short(digest: str) -> str:
 class ProposalBook:
     """Every proposal that waits, and those that ended, by id."""
 
-    def __init__(self, parameters: Parameters, ids: Ids) -> None:
+    def __init__(
+        self, parameters: Parameters, ids: Ids, mode: ApprovalMode = ApprovalMode.REVIEW
+    ) -> None:
+        self.mode = mode
         self._parameters = parameters
         self._ids = ids
         self._all: dict[str, Proposal] = {}
@@ -292,6 +295,11 @@ class ProposalBook:
         """What waits for a person, oldest first."""
         return tuple(self._waiting.values())
 
+    def ended(self, limit: int = 50) -> tuple[Proposal, ...]:
+        """The newest that wait no more, oldest of them first."""
+        over = [p for id_, p in self._all.items() if id_ not in self._waiting]
+        return tuple(over[-limit:])
+
     def kind_of(self, proposal_id: str) -> ProposalClass:
         return self._classes.get(proposal_id, ProposalClass.REGULAR)
 
@@ -336,12 +344,14 @@ class ProposalBook:
         )
         return self._keep(_sealed(new))
 
-    def check_approval(self, proposal_id: str, digest: str, version: int, now_ns: int) -> Proposal:
+    def check_approval(
+        self, proposal_id: str, digest: str, version: int | None, now_ns: int
+    ) -> Proposal:
         """The proposal, if this approval still means what was shown.
 
-        `version` 0 leaves the version to the digest. Raises `CommandRefused` with the code
-        `unknown_proposal`, `already_ended`, `expired`, `version_changed` or
-        `digest_mismatch`.
+        A `version` of 0 or None leaves the version to the digest, which covers it. Raises
+        `CommandRefused` with the code `unknown_proposal`, `already_ended`, `expired`,
+        `version_changed` or `digest_mismatch`.
         """
         proposal = self._found(proposal_id)
         if proposal.state is not ProposalState.WAITING:
@@ -352,7 +362,7 @@ class ProposalBook:
                 f"{proposal.id} expired at {iso(proposal.expires_ns)}",
                 "it is followed as a trade that was not made",
             )
-        if version not in (0, proposal.version):
+        if version and version != proposal.version:
             raise CommandRefused(
                 "version_changed",
                 f"{proposal.id} is at version {proposal.version}, not {version}",
@@ -366,7 +376,7 @@ class ProposalBook:
             )
         return proposal
 
-    def approve(self, proposal_id: str, digest: str, version: int, now_ns: int) -> Proposal:
+    def approve(self, proposal_id: str, digest: str, version: int | None, now_ns: int) -> Proposal:
         """Check an approval and take it; a second one is refused with `already_ended`."""
         proposal = self.check_approval(proposal_id, digest, version, now_ns)
         return self._move(proposal, ProposalState.APPROVED, "")
@@ -478,6 +488,9 @@ class ProposalBook:
         return self._keep(msgspec.structs.replace(proposal, state=state, note=note))
 
     def _keep(self, proposal: Proposal) -> Proposal:
+        if proposal.state is not ProposalState.WAITING and proposal.id in self._waiting:
+            # Re-inserted, so that what ended last stands last.
+            del self._all[proposal.id]
         self._all[proposal.id] = proposal
         if proposal.state is ProposalState.WAITING:
             self._waiting[proposal.id] = proposal

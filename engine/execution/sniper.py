@@ -113,7 +113,7 @@ class Sniper:
         """A person stops an armed entry: the same as disarming it."""
         return self.disarm(condition_id)
 
-    def armed(self) -> tuple[TradeCondition, ...]:
+    def conditions(self) -> tuple[TradeCondition, ...]:
         """Everything that is watched for, oldest first."""
         return tuple(sorted(self._conditions.values(), key=lambda c: (c.created_ns, c.id)))
 

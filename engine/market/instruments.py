@@ -124,12 +124,14 @@ def round_price(instrument: Instrument, price: Decimal, *, up: bool) -> Decimal:
     """The next price on the tick grid at or above (`up`) or at or below `price`."""
     rest = _WIDE.remainder(price, instrument.price_tick)
     below = _WIDE.subtract(price, rest)
-    return below + instrument.price_tick if up and rest else below
+    rounded = _WIDE.add(below, instrument.price_tick) if up and rest else below
+    return rounded.quantize(instrument.price_tick, context=_WIDE)
 
 
 def round_qty(instrument: Instrument, quantity: Decimal) -> Decimal:
     """The largest quantity on the lot grid that is not above `quantity`; never more."""
-    return _WIDE.subtract(quantity, _WIDE.remainder(quantity, instrument.lot_step))
+    whole = _WIDE.subtract(quantity, _WIDE.remainder(quantity, instrument.lot_step))
+    return whole.quantize(instrument.lot_step, context=_WIDE)
 
 
 def notional(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decimal:

@@ -16,7 +16,7 @@ from engine.core.errors import InvariantBroken
 from engine.core.ids import Ids
 from engine.core.types import ZERO, Direction, Fill, Instrument, Position, Trade
 from engine.portfolio.ledger import Applied, Holding, Ledger, Terms
-from engine.portfolio.pnl import MONEY, pnl_pct
+from engine.portfolio.pnl import MONEY, return_pct
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,7 @@ class Positions:
             opened_ns=holding.opened_ns,
             closed_ns=holding.changed_ns,
             pnl=net,
-            pnl_pct=pnl_pct(net, holding.average_entry, holding.entered, contract_size),
+            pnl_pct=return_pct(net, holding.average_entry, holding.entered, contract_size),
             fees=holding.fees,
             strategy=plan.strategy,
             decision=plan.decision,

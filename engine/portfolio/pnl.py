@@ -36,11 +36,20 @@ def pnl(
     return gain if direction is Direction.LONG else -gain
 
 
-def pnl_pct(profit: Decimal, entry: Decimal, quantity: Decimal, contract_size: Decimal) -> float:
-    """A profit in percent points of the notional at entry (1.6 means +1.6 %).
+def pnl_pct(direction: Direction, entry: Decimal, exit_price: Decimal) -> float:
+    """The move from entry to exit in the position's favour, in percent points (1.6 is +1.6 %).
 
-    Leverage does not enter: it is the move of the price in the position's favour, less
-    whatever costs `profit` already carries. 0 for an empty position, which has no notional.
+    The same as `pnl` over the notional at entry: before fees, and without leverage.
+    """
+    return return_pct(pnl(direction, entry, exit_price, ONE), entry, ONE)
+
+
+def return_pct(
+    profit: Decimal, entry: Decimal, quantity: Decimal, contract_size: Decimal = ONE
+) -> float:
+    """A profit in percent points of the notional at entry, with whatever costs it carries.
+
+    0 for an empty position, which has no notional.
     """
     notional = MONEY.multiply(MONEY.multiply(entry, quantity), contract_size)
     if not notional:
