@@ -72,8 +72,8 @@ class WatchEvent:
         words = str(self.reason) if self.reason else f"scale_in {self.index}"
         if self.code == step.PARTIAL:
             words += f" {self.index}"
-        if not math.isnan(self.urgency):
-            words += f"; urgency {self.urgency:.1f}: {', '.join(self.fired) or 'no signal'}"
+        if self.fired:
+            words += f"; urgency {self.urgency:.1f}: {', '.join(self.fired)}"
             if self.absent:
                 words += f" (absent: {', '.join(self.absent)})"
         return words
