@@ -52,10 +52,11 @@ from engine.core.types import (
     Tick,
 )
 from engine.execution.broker import BrokerEvent, FillEvent, OrderUpdate
+from engine.execution.matching import Found, Matcher, displayed, far_side
 from engine.execution.orders import advance, fill_order
-from engine.execution.tape import SymbolTape, Tape
+from engine.execution.tape import Tape
 from engine.market.costs import BPS, CostModel
-from engine.market.instruments import check_order, round_price, round_qty
+from engine.market.instruments import check_order, round_price
 
 LATENCY = declare(
     "paper.latency_ms",
@@ -69,31 +70,6 @@ LATENCY = declare(
     doc="Time on engine time from sending an order or a cancellation until it takes effect.",
     learnable=False,
 )
-BOOK_AGE = declare(
-    "paper.book_max_age_ms",
-    1_000.0,
-    low=50.0,
-    high=10_000.0,
-    step=50.0,
-    unit="ms",
-    scopes="GY",
-    risk=1,
-    doc="Oldest book that a fill may walk.",
-    learnable=False,
-)
-QUOTE_AGE = declare(
-    "paper.quote_max_age_ms",
-    2_000.0,
-    low=50.0,
-    high=30_000.0,
-    step=50.0,
-    unit="ms",
-    scopes="GY",
-    risk=1,
-    doc="Oldest quote or tick that a fill may start from.",
-    learnable=False,
-)
-
 FEE_STEP = Decimal("0.00000001")
 """Binance charges fees to eight digits; rounding up never flatters paper."""
 
@@ -128,17 +104,6 @@ class _Working:
     queue: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The market that an order meets: levels to take, and how they are known."""
-
-    book: Book
-    source: str
-    origin: object
-    best: float
-    spread_bps: float
-
-
 class PaperBroker:
     """Simulated executions for one account; the same protocol as a real venue's."""
 
@@ -159,7 +124,7 @@ class PaperBroker:
         self._working: dict[str, dict[str, _Working]] = {}
         self._orders: dict[str, Order] = {}
         self._by_client: dict[str, str] = {}
-        self._used: dict[tuple[str, Side], tuple[object, Decimal]] = {}
+        self._matcher = Matcher(parameters, costs, self.tape, instruments)
 
     # -- the protocol ------------------------------------------------------------------
 
@@ -255,19 +220,27 @@ class PaperBroker:
         order, refused = self._accept(order, at_ns, context.path_price)
         if refused:
             return []
-        instrument = self.instruments[order.symbol]
-        vol, volume = self._measured(order.symbol, context)
+        instrument, symbol = self.instruments[order.symbol], order.symbol
+        tape = self.tape.of(symbol)
+        vol, volume = context.daily_vol_pct, context.volume_per_minute
+        vol = vol if vol == vol else tape.daily_vol_pct
+        volume = volume if volume == volume else tape.volume_per_minute
         if quote is None:
             quote = self._costs.modelled_quote(instrument, float(context.path_price), vol, at_ns)
-        book = self._costs.modelled_book(instrument, quote, vol, volume)
-        best = quote.ask if order.side is Side.BUY else quote.bid
-        found = _Found(book, context.source, quote, best, quote.spread_bps)
-        quantity, price, levels = self._all(order, found, vol, volume)
-        worse = max if order.side is Side.BUY else min
-        price = worse(price, context.path_price)
-        price = round_price(instrument, price, up=order.side is Side.BUY)
-        details = {"levels": levels, "path_price": str(context.path_price), "latency_ms": 0}
-        return [self._fill(order, quantity, price, Liquidity.TAKER, at_ns, found, details).fill]
+        found = self._matcher.behind(quote, order.side, context.source, quote, vol, volume)
+        taken = self._matcher.all_of(order, found)
+        buy = order.side is Side.BUY
+        worse = (
+            max(taken.price, context.path_price) if buy else min(taken.price, context.path_price)
+        )
+        price = round_price(instrument, worse, up=buy)
+        details = {
+            "levels": taken.levels,
+            "path_price": str(context.path_price),
+            "latency_ms": 0,
+        }
+        made = self._fill(order, taken.quantity, price, Liquidity.TAKER, at_ns, found, details)
+        return [made.fill]
 
     # -- orders that come in -----------------------------------------------------------
 
@@ -337,26 +310,39 @@ class PaperBroker:
         """An active order meets the market as it is known at `now`, if it is known."""
         order = working.order
         working.arrived = True
-        found = self._market(order.symbol, order.side, now)
+        found = self._matcher.market(order.symbol, order.side, now)
         if found is None:
             return []
+        return self._take(working, found, now, everything=False)
+
+    def _take(
+        self, working: _Working, found: Found, now: int, *, everything: bool
+    ) -> list[BrokerEvent]:
+        """Take from the market that was found, then see what becomes of the rest."""
+        order = working.order
         limit = order.limit if order.type is OrderType.LIMIT else None
+        if everything:
+            taken = self._matcher.all_of(order, found)
+        else:
+            taken = self._matcher.walk(order, found, limit)
         events: list[BrokerEvent] = []
-        quantity, price, levels = self._walk(order, found, limit)
-        if quantity:
-            details = {"levels": levels, "latency_ms": self._waited_ms(order, now)}
-            events.append(self._fill(order, quantity, price, Liquidity.TAKER, now, found, details))
+        if taken.quantity:
+            waited = max(now - order.sent_ns, 0) / MILLISECOND
+            details = {"levels": taken.levels, "latency_ms": waited}
+            events.append(
+                self._fill(order, taken.quantity, taken.price, Liquidity.TAKER, now, found, details)
+            )
             working.order = self._orders[order.id]
         return events + self._after_taking(working, found, now)
 
-    def _after_taking(self, working: _Working, found: _Found, now: int) -> list[BrokerEvent]:
+    def _after_taking(self, working: _Working, found: Found, now: int) -> list[BrokerEvent]:
         """What is left of an order that took what there was."""
         order = working.order
         if not order.state.live:
             return []
         if order.type is OrderType.LIMIT:
             working.resting = True
-            working.queue = _displayed(found.book, order)
+            working.queue = displayed(found.book, order)
             if order.state is OrderState.SENT:
                 return [self._move(working, OrderState.OPEN, now)]
             return []
@@ -374,14 +360,13 @@ class PaperBroker:
         if isinstance(event, Tick):
             through = event.price < limit if buy else event.price > limit
             if not through and event.price == limit and event.buyer_maker is buy:
-                working.queue -= event.size
-                reached = self._lots(order.symbol, -working.queue) if working.queue < 0 else ZERO
-                working.queue = max(working.queue, 0.0)
+                reached = self._matcher.lots(order.symbol, max(event.size - working.queue, 0.0))
+                working.queue = max(working.queue - event.size, 0.0)
                 quantity, rule = min(left, reached), "queue"
             else:
                 quantity, rule = (left if through else ZERO), "through"
         else:
-            far = _far_side(event, buy)
+            far = far_side(event, buy)
             through = far is not None and (far < limit if buy else far > limit)
             quantity, rule = (left if through else ZERO), "through"
         if not quantity:
@@ -392,7 +377,7 @@ class PaperBroker:
         order = working.order
         limit = order.limit or ZERO
         book = Book(symbol=order.symbol, time_ns=at_ns, bids=(), asks=(), modelled=True)
-        found = _Found(book, "resting", None, float(limit), 0.0)
+        found = Found(book, "resting", None, float(limit), 0.0)
         details = {"rule": rule, "queue_left": working.queue}
         made = self._fill(order, quantity, limit, Liquidity.MAKER, at_ns, found, details)
         working.order = made.order
@@ -410,13 +395,13 @@ class PaperBroker:
                 events += self._cancel_due(working, bar.close_ns)
                 continue
             if working.order.state.live and not working.resting:
-                events += self._take_bar(working, bar, tape)
+                events += self._take_bar(working, bar)
             if working.order.state.live and working.resting:
                 events += self._rest_bar(working, bar)
             events += self._cancel_due(working, bar.close_ns)
         return events
 
-    def _take_bar(self, working: _Working, bar: Bar, tape: SymbolTape) -> list[BrokerEvent]:
+    def _take_bar(self, working: _Working, bar: Bar) -> list[BrokerEvent]:
         """Fill at the bar's open what was ordered before it, else at its close."""
         order = working.order
         at_open = order.created_ns <= bar.open_ns
@@ -427,25 +412,11 @@ class PaperBroker:
         at_ns = min(at_ns, bar.close_ns)
         if working.cancel_ns is not None and working.cancel_ns <= at_ns:
             return []
-        instrument = self.instruments[order.symbol]
-        vol, volume = tape.daily_vol_pct, tape.volume_per_minute
-        quote = self._costs.modelled_quote(instrument, price, vol, at_ns)
-        book = self._costs.modelled_book(instrument, quote, vol, volume)
-        best = quote.ask if order.side is Side.BUY else quote.bid
-        found = _Found(book, "bar_open" if at_open else "bar_close", bar, best, quote.spread_bps)
-        limit = order.limit if order.type is OrderType.LIMIT else None
-        if limit is None and order.purpose in (Purpose.EXIT, Purpose.REDUCE):
-            quantity, price_paid, levels = self._all(order, found, vol, volume)
-        else:
-            quantity, price_paid, levels = self._walk(order, found, limit)
-        events: list[BrokerEvent] = []
-        if quantity:
-            details = {"levels": levels, "latency_ms": self._waited_ms(order, at_ns)}
-            events.append(
-                self._fill(order, quantity, price_paid, Liquidity.TAKER, at_ns, found, details)
-            )
-            working.order = self._orders[order.id]
-        return events + self._after_taking(working, found, at_ns)
+        source = "bar_open" if at_open else "bar_close"
+        found = self._matcher.around(order.symbol, order.side, price, at_ns, source, bar)
+        exits = order.purpose in (Purpose.EXIT, Purpose.REDUCE)
+        everything = exits and order.type is OrderType.MARKET
+        return self._take(working, found, at_ns, everything=everything)
 
     def _rest_bar(self, working: _Working, bar: Bar) -> list[BrokerEvent]:
         """A bar fills a resting limit only if it rested before the bar and was traded through."""
@@ -458,97 +429,6 @@ class PaperBroker:
             return []
         return [self._make(working, order.quantity - order.filled, bar.close_ns, "bar_through")]
 
-    # -- what an order finds -----------------------------------------------------------
-
-    def _market(self, symbol: str, side: Side, now: int) -> _Found | None:
-        """The best source of prices that is fresh at `now`; None when nothing is."""
-        tape = self.tape.of(symbol)
-        book = tape.book
-        oldest = now - self._parameters.get(BOOK_AGE, symbol=symbol) * MILLISECOND
-        if book is not None and book.asks and book.bids and book.time_ns >= oldest:
-            bid, ask = book.bids[0][0], book.asks[0][0]
-            best = ask if side is Side.BUY else bid
-            spread = (ask - bid) / (ask + bid) * 2 * BPS
-            return _Found(book, "book", book, best, spread)
-        oldest = now - self._parameters.get(QUOTE_AGE, symbol=symbol) * MILLISECOND
-        vol, volume = tape.daily_vol_pct, tape.volume_per_minute
-        instrument = self.instruments[symbol]
-        quote, origin, source = tape.quote, object(), "quote"
-        if quote is not None and quote.time_ns >= oldest:
-            origin = quote
-        elif tape.tick is not None and tape.tick.time_ns >= oldest:
-            quote = self._costs.modelled_quote(instrument, tape.tick.price, vol, now)
-            origin, source = tape.tick, "tick"
-        else:
-            return None
-        modelled = self._costs.modelled_book(instrument, quote, vol, volume)
-        best = quote.ask if side is Side.BUY else quote.bid
-        return _Found(modelled, source, origin, best, quote.spread_bps)
-
-    def _walk(
-        self, order: Order, found: _Found, limit: Decimal | None
-    ) -> tuple[Decimal, Decimal, int]:
-        """Quantity, average price (rounded against us) and levels that the book gives."""
-        instrument = self.instruments[order.symbol]
-        buy = order.side is Side.BUY
-        left = order.quantity - order.filled
-        used = self._used.get((order.symbol, order.side))
-        skip = used[1] if used is not None and used[0] is found.origin else ZERO
-        taken, paid, levels = ZERO, ZERO, 0
-        for price, size in found.book.asks if buy else found.book.bids:
-            at = Decimal(repr(price))
-            if left <= 0 or (limit is not None and (at > limit if buy else at < limit)):
-                break
-            there = self._lots(order.symbol, size)
-            gone = min(skip, there)
-            skip -= gone
-            got = min(left, there - gone)
-            if got <= 0:
-                continue
-            left -= got
-            taken += got
-            paid += got * at
-            levels += 1
-        if not taken:
-            return ZERO, ZERO, 0
-        before = used[1] if used is not None and used[0] is found.origin else ZERO
-        self._used[order.symbol, order.side] = (found.origin, before + taken)
-        return taken, round_price(instrument, paid / taken, up=buy), levels
-
-    def _all(
-        self, order: Order, found: _Found, vol: float, volume: float
-    ) -> tuple[Decimal, Decimal, int]:
-        """As `_walk`, but all of the order: beyond the depth the square-root law sets the price."""
-        instrument = self.instruments[order.symbol]
-        buy = order.side is Side.BUY
-        left = order.quantity - order.filled
-        taken, price, levels = self._walk(order, found, None)
-        if taken == left:
-            return taken, price, levels
-        side = found.book.asks if buy else found.book.bids
-        symbol = order.symbol
-        per_minute = self._costs.minute_volume(symbol, volume * found.best)
-        worth = float(left * instrument.contract_size) * found.best
-        law = self._costs.impact_bps(symbol, worth, self._costs.volatility(symbol, vol), per_minute)
-        moved = found.best * (1 + law / BPS if buy else max(1 - law / BPS, 0.0))
-        deepest = side[-1][0] if side else found.best
-        far = max(moved, deepest) if buy else min(moved, deepest)
-        least = instrument.price_tick
-        return left, max(round_price(instrument, Decimal(repr(far)), up=buy), least), len(side)
-
-    def _lots(self, symbol: str, base: float) -> Decimal:
-        """Base units of a level as whole lots of the instrument."""
-        instrument = self.instruments[symbol]
-        return round_qty(instrument, Decimal(repr(base)) / instrument.contract_size)
-
-    def _measured(self, symbol: str, context: FillContext) -> tuple[float, float]:
-        tape = self.tape.of(symbol)
-        vol, volume = context.daily_vol_pct, context.volume_per_minute
-        return (
-            vol if vol == vol else tape.daily_vol_pct,
-            volume if volume == volume else tape.volume_per_minute,
-        )
-
     # -- outcomes ----------------------------------------------------------------------
 
     def _fill(
@@ -558,7 +438,7 @@ class PaperBroker:
         price: Decimal,
         liquidity: Liquidity,
         at_ns: int,
-        found: _Found,
+        found: Found,
         details: Mapping[str, Any],
     ) -> FillEvent:
         instrument = self.instruments[order.symbol]
@@ -610,26 +490,3 @@ class PaperBroker:
         self._orders[order.id] = order
         if not order.state.live:
             self._working.get(order.symbol, {}).pop(order.id, None)
-
-    def _waited_ms(self, order: Order, at_ns: int) -> float:
-        return max(at_ns - order.sent_ns, 0) / MILLISECOND
-
-
-def _displayed(book: Book, order: Order) -> float:
-    """What stands before a limit order that joins at its price."""
-    limit = float(order.limit or ZERO)
-    buy = order.side is Side.BUY
-    for price, size in book.bids if buy else book.asks:
-        if price == limit or (book.modelled and (price < limit if buy else price > limit)):
-            return size
-        if price < limit if buy else price > limit:
-            return 0.0
-    return 0.0
-
-
-def _far_side(event: Quote | Book, buy: bool) -> float | None:
-    """The best price on the other side, which a resting order would have met."""
-    if type(event) is Quote:
-        return event.ask if buy else event.bid
-    levels = (event.asks if buy else event.bids) if isinstance(event, Book) else ()
-    return levels[0][0] if levels else None

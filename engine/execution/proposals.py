@@ -1,4 +1,4 @@
-"""Proposals and approvals: what a person is asked, and what their yes is bound to.
+"""The proposals that wait, and what their approval is bound to.
 
 An approval names a proposal, a version and the digest of the terms that were shown. Any
 change of a term makes a new version with a new digest, so a yes to what is no longer true
@@ -7,18 +7,15 @@ is refused instead of being carried out.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
-from engine.core.clock import SECOND, iso
+from engine.core.clock import iso
 from engine.core.errors import CommandRefused
 from engine.core.ids import Ids
-from engine.core.parameters import Parameters, declare
+from engine.core.parameters import Parameters
 from engine.core.types import (
     Account,
     ApprovalMode,
@@ -30,188 +27,10 @@ from engine.core.types import (
     ProposalState,
     SizeFactor,
 )
+from engine.execution.approval import ProposalClass, reason_to_wait, ttl_ns
+from engine.execution.terms import Change, Requote, compare, digest_of, short
 
-BPS = Decimal(10_000)
-HUNDRED = Decimal(100)
-SHORT_DIGEST = 12
-"""Hexadecimal digits that a screen shows of a digest."""
-
-ENTRY_TOLERANCE = declare(
-    "exec.entry_tolerance_bps",
-    10,
-    low=2,
-    high=50,
-    step=2,
-    unit="bps",
-    scopes="GRY",
-    risk=1,
-    doc="How far the price may have moved since the proposal before approval asks again.",
-)
-SIZE_TOLERANCE = declare(
-    "approval.size_tolerance_pct",
-    2.0,
-    low=0.0,
-    high=20.0,
-    step=0.5,
-    unit="%",
-    scopes="GY",
-    risk=1,
-    doc="How far the size, worked out again at approval, may differ before it asks again.",
-    learnable=False,
-)
-
-
-class ProposalClass(StrEnum):
-    """What kind of opportunity waits; each has a life of its own."""
-
-    REGULAR = "regular"
-    DIAMOND = "diamond"
-    CONDITION = "condition"
-    OVERRIDE = "override"
-
-
-REGULAR_TTL = declare(
-    "approval.regular_ttl_sec",
-    1800,
-    low=30,
-    high=7200,
-    step=30,
-    unit="s",
-    risk=1,
-    doc="Life of a waiting entry: two decision bars of 15 minutes.",
-    learnable=False,
-)
-DIAMOND_TTL = declare(
-    "approval.diamond_ttl_sec",
-    900,
-    low=30,
-    high=7200,
-    step=30,
-    unit="s",
-    risk=1,
-    doc="Life of a waiting entry on a diamond, which moves fast.",
-    learnable=False,
-)
-CONDITION_TTL = declare(
-    "approval.condition_ttl_sec",
-    300,
-    low=30,
-    high=7200,
-    step=30,
-    unit="s",
-    risk=1,
-    doc="Life of a waiting entry whose price condition has triggered.",
-    learnable=False,
-)
-OVERRIDE_TTL = declare(
-    "approval.override_ttl_sec",
-    1800,
-    low=30,
-    high=7200,
-    step=30,
-    unit="s",
-    risk=1,
-    doc="Life of a waiting entry that a person asked for.",
-    learnable=False,
-)
-_TTL = {
-    ProposalClass.REGULAR: REGULAR_TTL,
-    ProposalClass.DIAMOND: DIAMOND_TTL,
-    ProposalClass.CONDITION: CONDITION_TTL,
-    ProposalClass.OVERRIDE: OVERRIDE_TTL,
-}
-
-REVIEW_SIZE = declare(
-    "approval.review_above_size_pct",
-    5.0,
-    low=0.0,
-    high=50.0,
-    step=0.5,
-    unit="%",
-    scopes="GY",
-    risk=1,
-    doc="In review-above, entries with a notional above this share of equity wait.",
-    learnable=False,
-)
-REVIEW_LEVERAGE = declare(
-    "approval.review_above_leverage",
-    1,
-    low=1,
-    high=10,
-    step=1,
-    unit="x",
-    scopes="GY",
-    risk=1,
-    doc="In review-above, entries with more leverage than this wait.",
-    learnable=False,
-)
-REVIEW_DIAMOND = declare(
-    "approval.review_diamonds",
-    True,
-    unit="",
-    scopes="G",
-    risk=-1,
-    doc="In review-above, diamonds wait whatever their size.",
-    learnable=False,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One term then and now; `beyond` tells whether it moved beyond its tolerance."""
-
-    what: str
-    then: str
-    now: str
-    beyond: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Requote:
-    """What a second look at a proposal found. `changed` asks the person again."""
-
-    rows: tuple[Change, ...]
-
-    @property
-    def changed(self) -> bool:
-        return any(row.beyond for row in self.rows)
-
-    def note(self) -> str:
-        """`price 100 → 101, size 2 → 1.5`: what moved beyond tolerance, for the screen."""
-        return ", ".join(f"{row.what} {row.then} → {row.now}" for row in self.rows if row.beyond)
-
-
-def digest_of(proposal: Proposal) -> str:
-    """SHA-256 over the terms that a person approves, in one canonical text.
-
-    Numbers are written without trailing zeros, so equal terms give equal digests however
-    they were computed. State, note and why it waits are no terms.
-    """
-    terms = {
-        "id": proposal.id,
-        "version": proposal.version,
-        "symbol": proposal.symbol,
-        "direction": proposal.direction.value,
-        "quantity": _plain(proposal.quantity),
-        "price": _plain(proposal.price),
-        "stop": _plain(proposal.stop),
-        "targets": [_plain(target) for target in proposal.targets],
-        "leverage": proposal.leverage,
-        "notional": _plain(proposal.notional),
-        "risk": _plain(proposal.risk),
-        "strategy": proposal.strategy,
-        "decision": proposal.decision,
-        "origin": proposal.origin.value,
-        "expires_ns": proposal.expires_ns,
-        "gates": [[gate.code, gate.passed] for gate in proposal.gates],
-    }
-    text = msgspec.json.encode(terms, order="sorted")
-    return hashlib.sha256(text).hexdigest()
-
-
-def short(digest: str) -> str:
-    """The part of a digest that a screen shows and a person may type."""
-    return digest[:SHORT_DIGEST]
+__all__ = ["Change", "ProposalBook", "ProposalClass", "Requote", "digest_of", "short"]
 
 
 class ProposalBook:
@@ -270,7 +89,7 @@ class ProposalBook:
             decision=decision,
             confidence=confidence,
             created_ns=now_ns,
-            expires_ns=now_ns + self._parameters.get(_TTL[kind]) * SECOND,
+            expires_ns=now_ns + ttl_ns(self._parameters, kind),
             state=ProposalState.WAITING,
             gates=gates,
             factors=factors,
@@ -418,55 +237,13 @@ class ProposalBook:
         new_quantity: Decimal,
         new_gates: Iterable[Gate],
     ) -> Requote:
-        """Compare a proposal with the market, size and gates of this moment.
-
-        Price tolerance is `exec.entry_tolerance_bps` in both directions, size tolerance
-        `approval.size_tolerance_pct`; any gate that changed its verdict, came or went is
-        beyond tolerance.
-        """
-        get = self._parameters.get
-        where = {"symbol": proposal.symbol, "regime": proposal.regime or None}
-        moved_bps = abs(new_price / proposal.price - 1) * BPS
-        moved_pct = abs(new_quantity / proposal.quantity - 1) * HUNDRED
-        price_beyond = moved_bps > Decimal(str(get(ENTRY_TOLERANCE, **where)))
-        size_beyond = moved_pct > Decimal(str(get(SIZE_TOLERANCE, symbol=proposal.symbol)))
-        rows = [
-            Change("price", _plain(proposal.price), _plain(new_price), price_beyond),
-            Change("size", _plain(proposal.quantity), _plain(new_quantity), size_beyond),
-        ]
-        then = {gate.code: gate for gate in proposal.gates}
-        now = {gate.code: gate for gate in new_gates}
-        for code in sorted(then.keys() | now.keys()):
-            before, after = _verdict(then.get(code)), _verdict(now.get(code))
-            if before != after:
-                rows.append(Change(f"gate {code}", before, after, True))
-        return Requote(tuple(rows))
+        """Compare a proposal with the market, size and gates of this moment (`terms.compare`)."""
+        return compare(self._parameters, proposal, new_price, new_quantity, new_gates)
 
     def needs_person(self, proposal: Proposal, mode: ApprovalMode, account: Account) -> str:
-        """Why this proposal waits for a person; an empty string lets it go by itself.
-
-        What a person asked for by an override waits in every mode, since its digest was
-        never seen.
-        """
-        get = self._parameters.get
-        if proposal.origin is Origin.PERSON:
-            return "override"
-        if mode is ApprovalMode.AUTO:
-            return ""
-        if mode is ApprovalMode.REVIEW:
-            return "review mode"
-        if account.equity <= 0:
-            return "no equity"
-        share = proposal.notional / account.equity * HUNDRED
-        limit = get(REVIEW_SIZE, symbol=proposal.symbol)
-        if share > Decimal(str(limit)):
-            return f"size {share:.1f} % of equity, above {limit:g} %"
-        highest = get(REVIEW_LEVERAGE, symbol=proposal.symbol)
-        if proposal.leverage > highest:
-            return f"leverage {proposal.leverage}x, above {highest}x"
-        if get(REVIEW_DIAMOND) and self.kind_of(proposal.id) is ProposalClass.DIAMOND:
-            return "diamond"
-        return ""
+        """Why this proposal waits for a person (`approval.reason_to_wait`); empty lets it go."""
+        kind = self.kind_of(proposal.id)
+        return reason_to_wait(self._parameters, proposal, kind, mode, account)
 
     def forget_ended(self, keep: int) -> None:
         """Drop all but the newest `keep` ended proposals; the journal has them all."""
@@ -511,12 +288,3 @@ def _ended(proposal: Proposal) -> CommandRefused:
 
 def _over(proposal: Proposal) -> bool:
     return proposal.state not in (ProposalState.WAITING, ProposalState.APPROVED)
-
-
-def _verdict(gate: Gate | None) -> str:
-    return "absent" if gate is None else "passed" if gate.passed else "refused"
-
-
-def _plain(number: Decimal) -> str:
-    """A number in one canonical text: no exponent, no trailing zeros, no negative zero."""
-    return "0" if number == 0 else format(number.normalize(), "f")
