@@ -1,0 +1,198 @@
+"""Proposals, positions and acks in words: what dialogs show before a person answers.
+
+The approval dialog, the then-and-now dialog and the detail view read the same rows, so
+that what is asked is what was shown.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+
+from app.chrome import Parts
+from engine.core.clock import iso
+from engine.core.types import Direction, Gate, Proposal
+from engine.core.views import PositionView, Snapshot
+
+Rows = list[Parts]
+
+
+def amount(value: Decimal) -> str:
+    """A decimal without exponent and trailing zeros, with thousands separated."""
+    text = f"{value.normalize():,f}" if value == value else "unknown"
+    return text.replace("-", "−")
+
+
+def prices(values: tuple[Decimal, ...]) -> str:
+    """Targets in one text."""
+    return ", ".join(map(amount, values)) or "none"
+
+
+def headline(proposal: Proposal) -> str:
+    """`BUY 0.0100 BTC/USDT at 61,200`: side, size, symbol and price."""
+    side = proposal.direction.entry_side.value
+    return f"{side} {amount(proposal.quantity)} {proposal.symbol} at {amount(proposal.price)}"
+
+
+def terms(proposal: Proposal) -> list[tuple[str, str]]:
+    """The terms that an approval binds, as (name, value)."""
+    return [
+        ("symbol", proposal.symbol),
+        ("direction", proposal.direction.value),
+        ("size", amount(proposal.quantity)),
+        ("price", amount(proposal.price)),
+        ("stop", amount(proposal.stop)),
+        ("targets", prices(proposal.targets)),
+        ("leverage", f"{proposal.leverage}x"),
+        ("notional", amount(proposal.notional)),
+        ("at risk", amount(proposal.risk)),
+    ]
+
+
+def terms_rows(proposal: Proposal) -> Rows:
+    """The terms as lines of a dialog."""
+    return [[(f"{name:>10}  ", "muted"), (value, "bold")] for name, value in terms(proposal)]
+
+
+def then_and_now(then: Proposal, now: Proposal) -> Rows:
+    """Both versions side by side, each change marked by a word as well as by colour."""
+    before, after = dict(terms(then)), dict(terms(now))
+    rows: Rows = [[(f"{'':>10}  {'then':<20} {'now':<20}", "muted")]]
+    for name, old in before.items():
+        new = after[name]
+        changed = old != new
+        rows.append(
+            [
+                (f"{name:>10}  ", "muted"),
+                (f"{old:<20} ", "muted" if changed else ""),
+                (f"{new:<20}", "bold warn" if changed else ""),
+                (" changed" if changed else "", "warn"),
+            ]
+        )
+    passed = {gate.code: gate.passed for gate in then.gates}
+    for gate in now.gates:
+        if passed.get(gate.code, gate.passed) != gate.passed:
+            word = "passes now" if gate.passed else "refuses now"
+            rows.append([(f"{'gate':>10}  ", "muted"), (f"{gate.name}: {word}", "warn")])
+    if now.note:
+        rows.append([(f"{'note':>10}  ", "muted"), (now.note, "")])
+    return rows
+
+
+def gate_row(gate: Gate) -> Parts:
+    """One gate: verdict, name, value against threshold, headroom."""
+    word, style = ("pass  ", "gain") if gate.passed else ("refuse", "loss")
+    kind = "hard" if gate.hard else "soft"
+    return [
+        (f"  {word} ", style),
+        (f"{gate.name} ", "bold"),
+        (f"{gate.value:.6g} against {gate.threshold:.6g} {gate.unit}, ", ""),
+        (f"headroom {gate.distance:+.4g}, {kind} {gate.detail}", "muted"),
+    ]
+
+
+def proposal_rows(proposal: Proposal) -> Rows:
+    """Everything about a proposal: terms, reasoning, size factors and every gate."""
+    rows: Rows = [
+        [(headline(proposal), "bold")],
+        [(f"{proposal.id} version {proposal.version}, {proposal.state.value}", "muted")],
+        [(f"digest {proposal.digest}", "muted")],
+        [(f"made {iso(proposal.created_ns)}, expires {iso(proposal.expires_ns)}", "muted")],
+        [],
+        *terms_rows(proposal),
+        [],
+        [("why  ", "muted"), (proposal.reasoning or "no reasoning was given", "")],
+        [
+            ("by   ", "muted"),
+            (f"{proposal.strategy}, confidence {proposal.confidence:.2f}, ", ""),
+            (f"regime {proposal.regime or 'unknown'}, {proposal.origin.value}", ""),
+        ],
+    ]
+    if proposal.why_waits:
+        rows.append([("waits because ", "muted"), (proposal.why_waits, "")])
+    if proposal.expected is not None:
+        ev = proposal.expected
+        basis = "prior" if ev.prior else f"{ev.n} trades"
+        rows.append(
+            [
+                ("expected ", "muted"),
+                (f"{ev.net_bps:+.1f} bps net, probability {ev.probability:.0%} ({basis})", ""),
+            ]
+        )
+    if proposal.factors:
+        rows += [[], [("size, factor by factor", "bold")]]
+        rows += [
+            [(f"  {f.name} ", ""), (f"{f.value:.6g}", "bold"), (f" → {f.result:.6g}", "muted")]
+            for f in proposal.factors
+        ]
+    if proposal.gates:
+        rows += [[], [("gates", "bold")]]
+        rows += [gate_row(gate) for gate in proposal.gates]
+    return rows
+
+
+def position_rows(view: PositionView) -> Rows:
+    """Everything about an open position."""
+    p = view.position
+    return [
+        [(f"{p.direction.value} {amount(p.quantity)} {p.symbol}", "bold")],
+        [(f"{p.id}, opened {iso(p.opened_ns)} by {p.strategy}", "muted")],
+        [],
+        [("entry    ", "muted"), (amount(p.entry_price), "bold")],
+        [("mark     ", "muted"), (f"{view.mark:,.8g}", "bold")],
+        [
+            ("P&L      ", "muted"),
+            (f"{amount(view.unrealised)} ({view.pnl_pct:+.2f} %, {view.r_multiple:+.2f} R)",
+             "gain" if view.unrealised >= 0 else "loss"),
+        ],
+        [("stop     ", "muted"), (amount(p.stop), ""),
+         (f"  {view.stop_distance_pct:.2f} % away", "muted")],
+        [("targets  ", "muted"), (prices(p.targets), "")],
+        [("leverage ", "muted"), (f"{p.leverage}x", "")],
+        [("realised ", "muted"), (f"{amount(p.realised)}, fees {amount(p.fees)}", "")],
+        [("best     ", "muted"), (f"{p.mfe_pct:+.2f} %, worst {p.mae_pct:+.2f} %", "")],
+        [("managed  ", "muted"), ("by you (taken over)" if p.taken_over else "by the engine", "")],
+    ]  # fmt: skip
+
+
+def stop_trouble(view: PositionView, price: Decimal) -> str:
+    """Why a stop can't stand at this price, or an empty text."""
+    mark = Decimal(repr(view.mark))
+    if view.position.direction is Direction.LONG and price >= mark:
+        return f"a long's stop stands below the price, which is {amount(mark)}"
+    if view.position.direction is Direction.SHORT and price <= mark:
+        return f"a short's stop stands above the price, which is {amount(mark)}"
+    return ""
+
+
+def target_trouble(view: PositionView, values: tuple[Decimal, ...]) -> str:
+    """Why targets can't stand at these prices, or an empty text."""
+    mark = Decimal(repr(view.mark))
+    for price in values:
+        if view.position.direction is Direction.LONG and price <= mark:
+            return f"a long's target stands above the price, which is {amount(mark)}"
+        if view.position.direction is Direction.SHORT and price >= mark:
+            return f"a short's target stands below the price, which is {amount(mark)}"
+    return ""
+
+
+def control_rows(snapshot: Snapshot) -> Rows:
+    """Why entries are not admitted: what a person reads before resuming."""
+    control = snapshot.control
+    return [
+        [("state   ", "muted"), (control.state.value, "bold warn")],
+        [("because ", "muted"), (control.reason or "no reason was given", "")],
+        [("since   ", "muted"), (f"{iso(control.since_ns)}, by the {control.who.value}", "")],
+        [("open    ", "muted"), (f"{len(snapshot.positions)} positions", "")],
+    ]
+
+
+def plain_rows(record: msgspec.Struct) -> Rows:
+    """Any record, field by field: the detail of what has no view of its own."""
+    rows: Rows = []
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        text = iso(value) if name.endswith("_ns") and value else str(value)
+        rows.append([(f"{name.removesuffix('_ns').replace('_', ' '):>14}  ", "muted"), (text, "")])
+    return rows

@@ -1,0 +1,59 @@
+"""What a screen is told before it starts: plain values, already validated by the command line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine.core.clock import monotonic_ns
+
+LOCAL_HZ = 10.0
+REMOTE_HZ = 4.0
+
+
+def is_remote(environ: Mapping[str, str] = os.environ) -> bool:
+    """True when the terminal sits behind SSH, where each byte takes its time."""
+    return bool(environ.get("SSH_CONNECTION") or environ.get("SSH_TTY"))
+
+
+def default_hz(environ: Mapping[str, str] = os.environ) -> float:
+    """How often the screen looks at the engine: 10 Hz here, 4 Hz over SSH."""
+    return REMOTE_HZ if is_remote(environ) else LOCAL_HZ
+
+
+@dataclass(frozen=True)
+class AppOptions:
+    """Everything about the screen that is not the engine's.
+
+    `hz` None means by terminal; `paced` False samples at a fixed rate (as inside tmux,
+    which answers for itself). `shutdown` flushes and ends the engine and is called once, on
+    every way out. `served` means that another process runs the engine, so that leaving
+    the screen costs it nothing. `seed` names this screen's commands. `keys` are the user's
+    key overrides, action id to keys.
+    """
+
+    hz: float | None = None
+    paced: bool = True
+    mouse: bool = True
+    readonly: bool = False
+    low_color: bool = False
+    first_run: bool = False
+    served: bool = False
+    theme: str = "dark"
+    theme_folder: Path | None = None
+    export_folder: Path = field(default_factory=Path.cwd)
+    state_folder: Path = field(default_factory=Path.cwd)
+    keys: Mapping[str, str | list[str]] = field(default_factory=dict)
+    seed: int = 0
+    shutdown: Callable[[], None] | None = None
+    monotonic: Callable[[], int] = monotonic_ns
+
+    def rate(self, environ: Mapping[str, str] = os.environ) -> float:
+        """Samples per second, from the option or from the terminal."""
+        return self.hz if self.hz is not None else default_hz(environ)
+
+    def pacing(self, environ: Mapping[str, str] = os.environ) -> bool:
+        """Whether the terminal's own answers set the pace."""
+        return self.paced and not environ.get("TMUX")
