@@ -1,0 +1,191 @@
+"""The base of everything that lives on the screen: rows drawn one by one.
+
+Textual sends every region marked dirty in whole, so a live panel must mark no more than what
+changed. A panel says what its rows are; this base compares them with those on the screen and
+marks only the runs that differ. A row is plain values, so it can be compared, tested without
+an application, and drawn again in another theme.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from widgets.cells import cut, plain, width_of
+from widgets.roles import Roles
+
+Run = tuple[str, str]
+"""Text and the role words it is drawn in."""
+
+Line = tuple[Run, ...]
+"""One row: runs from left to right."""
+
+BLANK: Line = ()
+
+
+def run(text: object, words: str = "") -> Run:
+    """A run of text from anywhere: cleaned, so that nothing in it can act on the terminal."""
+    return plain(text), words
+
+
+def line_width(line: Line) -> int:
+    """Cells that the row takes."""
+    return sum(width_of(text) for text, _ in line)
+
+
+def crop(line: Iterable[Run], width: int) -> Line:
+    """The row in at most `width` cells, with an ellipsis where something was lost."""
+    kept: list[Run] = []
+    left = width
+    for text, words in line:
+        if not text:
+            continue
+        length = width_of(text)
+        if length > left:
+            if left > 0:
+                kept.append((cut(text, left), words))
+            elif kept and kept[-1][0][-1:] not in ("…", ""):
+                last, style = kept[-1]
+                kept[-1] = (cut(last + "…", width_of(last)), style)
+            break
+        kept.append((text, words))
+        left -= length
+    return tuple(kept)
+
+
+def pad(line: Iterable[Run], width: int, words: str = "") -> Line:
+    """The row in exactly `width` cells."""
+    cropped = crop(line, width)
+    space = width - line_width(cropped)
+    return (*cropped, (" " * space, words)) if space > 0 else cropped
+
+
+def spread(left: Sequence[Run], right: Sequence[Run], width: int, words: str = "") -> Line:
+    """`left` from the left and `right` at the right edge; the left gives way."""
+    end = crop(right, width)
+    return (*pad(left, width - line_width(end), words), *end)
+
+
+def over(line: Line, words: str) -> Line:
+    """The row with more role words on each run, as for the cursor."""
+    return tuple((text, f"{style} {words}".strip()) for text, style in line)
+
+
+def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
+    """The cells in which two rows of one width differ, in whole runs; None when in none."""
+    if old is new or old == new:
+        return None
+    shared = min(len(old), len(new))
+    first = 0
+    while first < shared and old[first] == new[first]:
+        first += 1
+    last = 0
+    while last < shared - first and old[-1 - last] == new[-1 - last]:
+        last += 1
+    start = line_width(new[:first])
+    end = line_width(new) - line_width(new[len(new) - last :])
+    return (start, end) if end > start else None
+
+
+class LineWidget(Widget):
+    """A widget of fixed size that repaints only the runs that changed.
+
+    Subclasses implement `draw`; `redraw` is called when what they show may have changed.
+    Sizes come from `fit`, which a resize calls and a test may call without an application.
+    """
+
+    DEFAULT_CSS = """
+    LineWidget { width: 1fr; height: 1fr; background: $background; color: $foreground; }
+    """
+
+    def __init__(
+        self, *, name: str | None = None, id: str | None = None, classes: str | None = None
+    ) -> None:
+        super().__init__(name=name, id=id, classes=classes)
+        self._area = (0, 0)
+        self._lines: list[Line] = []
+        self._roles: Roles | None = None
+
+    def draw(self, width: int, height: int) -> Sequence[Line]:
+        """The rows to show in that many cells; fewer rows and shorter ones are filled up."""
+        return ()
+
+    def fit(self, width: int, height: int) -> None:
+        """Draw for this size from now on."""
+        self._area = (max(0, width), max(0, height))
+        self._lines = self._drawn()
+        self.refresh()
+
+    def redraw(self) -> int:
+        """Draw again and mark the runs that changed; the number of rows marked."""
+        old, new = self._lines, self._drawn()
+        self._lines = new
+        marked = 0
+        for y, line in enumerate(new):
+            span = changed_span(old[y], line) if y < len(old) else (0, self._area[0])
+            if span is not None:
+                self.refresh(Region(span[0], y, span[1] - span[0], 1))
+                marked += 1
+        return marked
+
+    def _drawn(self) -> list[Line]:
+        width, height = self._area
+        if not width or not height:
+            return []
+        rows = [pad(line, width) for line in self.draw(width, height)[:height]]
+        rows.extend([((" " * width, ""),)] * (height - len(rows)))
+        return rows
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Draw for the size which the layout gave."""
+        self.fit(*self.size)
+
+    def notify_style_update(self) -> None:
+        """Another theme: the rows stay, their colours do not."""
+        self._roles = None
+        super().notify_style_update()
+
+    @property
+    def roles(self) -> Roles:
+        """The styles of the application's theme, or the defaults where there is none."""
+        if self._roles is None:
+            if not self.is_attached:
+                return Roles()
+            self._roles = Roles(self.app.theme_variables, _opaque(self.rich_style))
+        return self._roles
+
+    @property
+    def monochrome(self) -> bool:
+        """Whether shapes must say what colours can't."""
+        return self.is_attached and bool(self.app.no_color)
+
+    def render_line(self, y: int) -> Strip:
+        """One row as Textual wants it; every text passes the border against escapes again."""
+        if self.is_attached and tuple(self.size) != self._area:
+            self._area = (self.size.width, self.size.height)
+            self._lines = self._drawn()
+        width, _ = self._area
+        style = self.roles.style
+        if not 0 <= y < len(self._lines):
+            return Strip.blank(width, style(""))
+        segments = [
+            Segment(text if text.isprintable() else plain(text), style(words))
+            for text, words in self._lines[y]
+        ]
+        return Strip(segments, width)
+
+    @property
+    def text(self) -> str:
+        """The rows as they stand on the screen, for tests and for the clipboard."""
+        return "\n".join("".join(text for text, _ in line).rstrip() for line in self._lines)
+
+
+def _opaque(style: Style) -> Style:
+    """The widget's own colours without attributes that are for its state."""
+    return Style(color=style.color, bgcolor=style.bgcolor)

@@ -1,0 +1,132 @@
+"""Values of the engine as styled words, the same on every panel that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.core.types import (
+    Action,
+    Control,
+    Decision,
+    Direction,
+    ExpectedValue,
+    FeedKind,
+    Gate,
+    Link,
+    Mode,
+    Proposal,
+    Vote,
+)
+from widgets import numbers
+from widgets.lines import Run
+
+PRIOR = "°"
+"""Marks an expected value whose probability is the declared prior."""
+
+PRIOR_NOTE = f"{PRIOR} probability from the prior, not yet from trades"
+
+CONTROL_ROLES = {
+    Control.ACTIVE: "gain",
+    Control.REDUCING: "warn",
+    Control.HALTED: "danger",
+    Control.LOCKED: "danger",
+}
+MODE_ROLES = {Mode.PAPER: "note", Mode.TESTNET: "mark", Mode.LIVE: "live"}
+FEED_ROLES = {
+    FeedKind.LIVE: "gain",
+    FeedKind.REPLAY: "replay",
+    FeedKind.SIM: "sim",
+    FeedKind.DOWN: "danger",
+}
+
+
+def change(value: numbers.Number | None, text: str) -> Run:
+    """A signed amount with its arrow, in the role of its sign."""
+    if not numbers.known(value):
+        return numbers.NONE, "muted"
+    return f"{numbers.arrow(value)} {text}", numbers.role(value)
+
+
+def signed(value: numbers.Number | None, text: str) -> Run:
+    """A signed amount in the role of its sign, where the arrow stands beside it already."""
+    return (text, numbers.role(value)) if numbers.known(value) else (numbers.NONE, "muted")
+
+
+def expected(value: ExpectedValue | None) -> Run:
+    """Net expected value, marked where it rests on the prior."""
+    if value is None or not numbers.known(value.net_bps):
+        return numbers.NONE, "muted"
+    text = numbers.basis_points(value.net_bps) + (PRIOR if value.prior else "")
+    return text, numbers.role(value.net_bps)
+
+
+def side(direction: Direction) -> Run:
+    """LONG or SHORT with its arrow."""
+    return numbers.side(direction)
+
+
+def action(value: Action, confidence: float | None = None) -> Run:
+    """BUY, SELL or HOLD with its arrow, and how sure where that is given."""
+    text, role = numbers.action(value)
+    return (text if confidence is None else f"{text} {numbers.share(confidence)}"), role
+
+
+def verdict(gate: Gate) -> Run:
+    """A gate's answer as sign and word."""
+    if gate.passed:
+        return "✓ pass", "gain"
+    return ("✕ stop", "danger") if gate.hard else ("✕ soft", "warn")
+
+
+def link(value: Link, age_ns: int) -> Run:
+    """The state of a feed in one word; the age only once it is a warning."""
+    if value is Link.UP:
+        return "● up", "gain"
+    if value is Link.STALE:
+        return f"○ STALE {numbers.age(age_ns)}", "stale"
+    if value is Link.DOWN:
+        return "✕ DOWN", "danger"
+    return f"◌ {value.value.lower()}", "muted"
+
+
+def gate_number(value: float, unit: str) -> str:
+    """A gate's value in its own unit."""
+    if not numbers.known(value):
+        return numbers.NONE
+    if unit in ("%", "pct"):
+        return numbers.percent(value, sign=False)
+    if unit in ("share", "fraction"):
+        return numbers.share(value)
+    decimals = 0 if float(value).is_integer() or abs(value) >= 1_000 else 2
+    text = numbers.number(value, decimals)
+    return f"{text} {unit}" if unit else text
+
+
+def used_share(gate: Gate) -> float:
+    """How much of a limit is used, in [0, 1]: where headroom meets the threshold.
+
+    Works for limits from above (a loss) and from below (a minimum): what is left is the
+    distance, and a limit that refuses has nothing left.
+    """
+    if not gate.passed or not numbers.known(gate.distance):
+        return 1.0
+    whole = max(abs(gate.threshold), abs(gate.value), 1e-12)
+    return max(0.0, min(1.0, 1.0 - max(0.0, gate.distance) / whole))
+
+
+def reward_to_risk(proposal: Proposal, target: int = 0) -> float:
+    """How often the risk to the stop fits into the way to a target; NaN where either lacks."""
+    risk = abs(proposal.price - proposal.stop)
+    if not risk or len(proposal.targets) <= target:
+        return float("nan")
+    return float(abs(proposal.targets[target] - proposal.price) / risk)
+
+
+def distance_pct(price: numbers.Number, level: numbers.Number) -> float:
+    """How far a level stands from a price, signed, in percent of the price."""
+    return (float(level) / float(price) - 1) * 100 if price else float("nan")
+
+
+def votes_for(decision: Decision) -> Sequence[Vote]:
+    """The votes, heaviest first."""
+    return sorted(decision.votes, key=lambda vote: -vote.weight)
