@@ -145,7 +145,7 @@ class TickGuard:
         # NaN compares false and takes the long way.
         if self._low <= price <= self._high:
             self._confirmed = 0
-            self._suspect = math.nan
+            self._suspect, self._suspect_ns = math.nan, 0
             recent = self._recent
             recent.append(price)
             self._since += 1
@@ -164,15 +164,15 @@ class TickGuard:
             middle = median(self._recent)
             if not middle * self._never_down <= price <= middle * self._never_up:
                 return f"{price / middle:.4g} times the median {middle:.10g}: never believed"
-        if abs(price - self._suspect) <= self._suspect * self._near and time_ns >= self._suspect_ns:
-            self._confirmed += 1
-        else:
-            self._confirmed = 0
+        if time_ns < self._suspect_ns:
+            return f"{price:.10g} is far off and older than a jump that waits"
+        near = abs(price - self._suspect) <= self._suspect * self._near
+        self._confirmed = self._confirmed + 1 if near else 0
         self._suspect, self._suspect_ns = price, time_ns
         if self._confirmed >= self._needed:
             self._recent = [price]
             self._confirmed = 0
-            self._suspect = math.nan
+            self._suspect, self._suspect_ns = math.nan, 0
             self._refresh()
             return ""
         waits = f"waits for {self._needed - self._confirmed} more to confirm it"

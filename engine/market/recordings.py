@@ -82,9 +82,8 @@ def load(
     """
     files = recordname.files_of(spec)
     named = {path: recordname.symbol_of(path) for path in files}
-    if symbols is not None and all(named.values()):
-        wanted = set(choose(symbols, named.values()))
-        files = [path for path in files if named[path] in wanted]
+    if symbols is not None:
+        files = _files_for(symbols, named)
     tables: dict[str, list[Table]] = {}
     for path in files:
         for symbol, table in read_tables(path, named[path]).items():
@@ -100,6 +99,16 @@ def gaps(time_ns: Ints, span_ns: int) -> tuple[Ints, Ints]:
     steps = np.diff(time_ns)
     after = np.flatnonzero(steps > span_ns)
     return after.astype(np.int64), (steps[after] // span_ns - 1).astype(np.int64)
+
+
+def _files_for(symbols: Sequence[str], named: dict[Path, str]) -> list[Path]:
+    """The files that the names promise for these symbols; all where a name tells too little."""
+    try:
+        wanted = set(choose(symbols, filter(None, named.values())))
+    except DataError:
+        # A symbol that no name tells may stand in a file's column.
+        return list(named)
+    return [path for path, symbol in named.items() if symbol in wanted or not symbol]
 
 
 def _series(symbol: str, tables: list[Table]) -> Series:

@@ -20,7 +20,7 @@ def parse_symbol(text: str, perpetual: bool = False) -> str:
         settle = f":{quote}" if perpetual and ":" not in quote else ""
         return f"{base}/{quote}{settle}".upper()
     words = re.split(r"[-_ .]+", text.upper())
-    if not words or not re.fullmatch(r"[A-Z^][A-Z0-9]{0,19}", words[0]):
+    if not re.fullmatch(r"\^?(?=[0-9]*[A-Z])[A-Z0-9]{1,20}", words[0]):
         return ""
     base, quote = words[0].lstrip("^"), ""
     if len(words) > 1 and words[1] in _QUOTES + _CRYPTO_QUOTES and base not in _QUOTES:
@@ -33,7 +33,8 @@ def parse_symbol(text: str, perpetual: bool = False) -> str:
         base = base.removesuffix(quote)
         perpetual = perpetual or (bool(quote) and len(words) > 1 and words[1] == "PERP")
     if not quote:
-        return f"{base}/USD"
+        # A share's ticker is short and in capitals; other words are just names of files.
+        return f"{base}/USD" if re.match(r"\^?[A-Z][A-Z0-9]{0,4}(?![A-Za-z0-9])", text) else ""
     return f"{base}/{quote}:{quote}" if perpetual else f"{base}/{quote}"
 
 
