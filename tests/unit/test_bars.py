@@ -198,7 +198,7 @@ def test_the_forming_candle_is_kept_apart_and_goes_when_it_closes() -> None:
         {"open_ns": BEGIN_NS + MINUTE + SECOND},
     ],
 )
-def test_a_candle_that_cant_be_is_refused_with_a_reason(changed: dict[str, object]) -> None:
+def test_a_candle_that_cant_be_is_refused_with_a_reason(changed: dict[str, Any]) -> None:
     store = CandleStore("BTC/USDT", MINUTE)
     store.add(bar(0), later(bar(0)))
     taken = store.add(bar(1, **changed), BEGIN_NS + 9 * HOUR)

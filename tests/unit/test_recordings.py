@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,6 +18,7 @@ from engine.core.types import Bar, FeedStatus, Link, Tick
 from engine.market.recordings import load
 from engine.market.recordname import symbol_of
 from engine.market.replay import ReplayFeed
+from engine.market.timeline import minute_bars
 from tests.recorded import recorded
 
 BEGIN_MS = 1_746_000_000_000
@@ -370,3 +372,16 @@ def test_recorded_perpetuals_and_trades_are_known_for_what_they_are() -> None:
     assert trades.symbol == "BTC/USDT"
     assert trades.span_ns == 0
     assert len(trades.time_ns) == 1_000
+
+
+@pytest.mark.parametrize(("begins_s", "expected"), [(0.4, [0, 1, 3]), (30.0, [1, 3])])
+def test_minutes_of_trades_whose_begin_or_end_was_not_recorded_make_no_bar(
+    begins_s: float, expected: list[int]
+) -> None:
+    begin = BEGIN_MS * 1_000_000
+    seconds = [begins_s, 50, 70, 110, 185, 239, 245]
+    times = np.array([begin + int(s * SECOND) for s in seconds])
+    prices = np.array([10.0, 11, 12, 9, 8, 14, 99])
+    opens, rows = minute_bars(times, prices, np.full(7, 0.5))
+    assert [(int(o) - begin) // MINUTE for o in opens] == expected
+    assert rows[-2:].tolist() == [[12, 12, 9, 9, 1], [8, 14, 8, 14, 1]]
