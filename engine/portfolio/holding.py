@@ -13,10 +13,10 @@ from decimal import Decimal
 
 from engine.core.errors import InvariantBroken
 from engine.core.types import ZERO, Direction, Fill
-from engine.portfolio.pnl import MONEY, ONE, pnl
+from engine.portfolio.pnl import MONEY, ONE, pnl, quotient
 
 TOLERANCE = Decimal("1e-12")
-"""What the fiftieth digit of an average price may add up to, and far below any lot's worth."""
+"""What the cut digits of average prices may add up to; far below the worth of any lot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +62,12 @@ class Holding:
     @property
     def exit_price(self) -> Decimal:
         """The average price of all exits; 0 before the first."""
-        return MONEY.divide(self.exit_value, self.exited) if self.exited else ZERO
+        return quotient(self.exit_value, self.exited) if self.exited else ZERO
 
     @property
     def average_entry(self) -> Decimal:
         """The average price of everything that was ever entered; 0 before the first fill."""
-        return MONEY.divide(self.entry_value, self.entered) if self.entered else ZERO
+        return quotient(self.entry_value, self.entered) if self.entered else ZERO
 
     def value(self, quantity: Decimal, price: Decimal) -> Decimal:
         return MONEY.multiply(MONEY.multiply(quantity, price), self.terms.contract_size)
@@ -88,7 +88,7 @@ class Holding:
         worth = MONEY.multiply(quantity, fill.price)
         cost = MONEY.add(MONEY.multiply(self.quantity, self.entry_price), worth)
         self.quantity = MONEY.add(self.quantity, quantity)
-        self.entry_price = MONEY.divide(cost, self.quantity)
+        self.entry_price = quotient(cost, self.quantity)
         self.entered = MONEY.add(self.entered, quantity)
         self.entry_value = MONEY.add(self.entry_value, worth)
         if not self.opened_ns:
@@ -109,7 +109,7 @@ class Holding:
     def _settle(self, fill: Fill, fee: Decimal) -> None:
         self.fees = MONEY.add(self.fees, fee)
         worth = self.value(self.quantity, self.entry_price)
-        self.margin = MONEY.divide(worth, Decimal(self.terms.leverage)) if worth else ZERO
+        self.margin = quotient(worth, Decimal(self.terms.leverage)) if worth else ZERO
         self.changed_ns = max(self.changed_ns, fill.time_ns)
         self.last_fill = fill.id
 

@@ -28,7 +28,8 @@ class Performance:
 
     `avg_pnl`, `avg_win` and `avg_loss` are in the quote currency, `avg_pnl_pct` and
     `max_drawdown_pct` in percent points. `expectancy` is what a trade earns per unit of the
-    average loss (0.2 is a fifth of a loss earned per trade). `sharpe_trade` is mean over standard deviation of
+    average loss (0.2 is a fifth of a loss earned per trade). `sharpe_trade` is mean over
+    standard deviation of
     the trades' percent returns, not annualised; `sharpe_daily` that of daily returns on the
     starting equity, times √365. `max_drawdown_pct` is that of the equity the trades make
     from the starting equity, at their closes.

@@ -10,9 +10,12 @@ from decimal import Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
 from engine.core.types import Direction
 
-MONEY = Context(prec=50, traps=[InvalidOperation, DivisionByZero, Overflow])
-"""Wide enough that sums and products of venue prices and quantities never round; only an
-average price does, in its fiftieth digit."""
+MONEY = Context(prec=100, traps=[InvalidOperation, DivisionByZero, Overflow])
+"""Wide enough that sums and products of venue prices and quantities never round."""
+
+FINEST = Decimal("1e-24")
+"""Where quotients (average prices, margins) are cut. Everything after them is exact again,
+so that sums don't depend on the order in which they were made."""
 
 ONE = Decimal(1)
 HUNDRED = Decimal(100)
@@ -55,3 +58,12 @@ def return_pct(
     if not notional:
         return 0.0
     return float(MONEY.divide(MONEY.multiply(profit, HUNDRED), notional))
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """A division whose result is cut at `FINEST`, for amounts that go on into sums.
+
+    Without trailing zeros, because averages reach the journal and the screen.
+    """
+    cut = MONEY.divide(dividend, divisor).quantize(FINEST, context=MONEY).normalize(MONEY)
+    return cut.quantize(ONE, context=MONEY) if cut == cut.to_integral_value() else cut
