@@ -35,9 +35,18 @@ def encode(record: msgspec.Struct) -> str:
         raw = _encoder.encode(record)
     except UnicodeEncodeError:
         raw = b"null"
-    if b"null" in raw:
+    if b"null" in raw and not _reads_back(raw):
         raw = _plain.encode(_exact(msgspec.to_builtins(record, order="deterministic")))
     return raw.decode()
+
+
+def _reads_back(raw: bytes) -> bool:
+    """Whether each null stands where a record allows None, and not for a NaN."""
+    try:
+        _strict.decode(raw)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _exact(value: Any) -> Any:

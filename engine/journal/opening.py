@@ -133,6 +133,9 @@ def _open(connection: sqlite3.Connection, path: Path, mode: str, feed: str) -> O
             f"not of {mode} on {feed}",
             "each pair of mode and feed has a journal of its own",
         )
+    pages = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if pages != "ok":
+        raise JournalDamaged(f"{path.name} is damaged: {pages}", _RESTORE)
     fold, chain = fold_events(connection)
     if not agrees(connection, fold):
         rebuild(connection)
