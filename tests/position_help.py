@@ -121,24 +121,20 @@ def reference_trades(
                 return
             yield code
 
-    def sell(lots: int, price: float) -> None:
+    def sell(at: PositionWatch, lots: int, price: float) -> None:
         nonlocal cash
-        assert held is not None
-        got = price * (1.0 - held.direction * half)
-        gain = held.direction * (got - held.entry) * lots * lot
+        got = price * (1.0 - at.direction * half)
+        gain = at.direction * (got - at.entry) * lots * lot
         cost = fee * got * lots * lot
         cash += gain - cost
         trade["pnl"] += gain - cost
         trade["sold"] += lots
         trade["value"] += got * lots
 
-    def end(bar: int, code: int) -> None:
-        nonlocal held
-        assert held is not None
-        trade.update(exit_bar=bar, code=code, best=held._state[step.BEST])
-        trade.update(worst=held._state[step.WORST])
+    def end(at: PositionWatch, bar: int, code: int) -> None:
+        trade.update(exit_bar=bar, code=code, best=at._state[step.BEST])
+        trade.update(worst=at._state[step.WORST])
         trades.append(dict(trade))
-        held = None
 
     for i in range(len(bars.closes)):
         want = int(signal[i - 1]) if i else 0
@@ -147,8 +143,9 @@ def reference_trades(
             x = held.direction * bars.opens[i]
             state[step.BEST] = max(state[step.BEST], x)
             state[step.WORST] = min(state[step.WORST], x)
-            sell(held.lots, bars.opens[i])
-            end(i, step.SIGNALLED)
+            sell(held, held.lots, bars.opens[i])
+            end(held, i, step.SIGNALLED)
+            held = None
         if want and held is None:
             price = bars.opens[i] * (1.0 + want * half)
             lots = int(np.floor(cash * account[step.ACCOUNT_STAKE] / (price * lot)))
@@ -180,12 +177,14 @@ def reference_trades(
                     trade["pnl"] -= fee * paid * lots * lot
                     trade["bought"] += lots
                 else:
-                    sell(lots, at)
+                    sell(held, lots, at)
                     if held.closed:
-                        end(i, code)
+                        end(held, i, code)
                         break
-            if held is None:
+            if held.closed:
                 break
-        if held is not None:
+        if held.closed:
+            held = None
+        else:
             held._state[step.ATR] = bars.atr[i]
     return trades

@@ -330,10 +330,19 @@ def _target(rules: step.Floats, read: _Reader, entry: Entry, ladder: bool) -> fl
 
 def _scale_ins(rules: step.Floats, read: _Reader) -> None:
     rules[step.R_SCALE_MAX] = read.get(settings.SCALE_MAX, "scale-ins at most")
-    for k in range(2):
-        rules[step.R_SCALE + k] = read.get(settings.SCALE_LEVELS[k], f"scale-in {k + 1}")
-        share = read.get(settings.SCALE_FRACTIONS[k], f"scale-in {k + 1} adds")
+    first, second = (read.get(level) for level in settings.SCALE_LEVELS)
+    shares = [read.get(fraction) for fraction in settings.SCALE_FRACTIONS]
+    for k in range(step.SCALES):
+        # Beyond the second, levels go on in the same stride and add the same again.
+        level = first + k * (second - first)
+        share = shares[min(k, 1)]
+        rules[step.R_SCALE + k] = level
         rules[step.R_SCALE_SHARE + k] = share / 100.0
+        if k < 2:
+            read.note(f"scale-in {k + 1}", level, "%", read.source(settings.SCALE_LEVELS[k]))
+            read.note(
+                f"scale-in {k + 1} adds", share, "%", read.source(settings.SCALE_FRACTIONS[k])
+            )
 
 
 def _times(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -> None:

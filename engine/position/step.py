@@ -65,20 +65,20 @@ BEST = 6
 WORST = 7
 LAST = 8
 RUNG = 9  # three rungs, 9..11
-SCALE = 12  # two scale-in levels, 12..13
-QUICK_AT = 14
-GUARD_AT = 15
-BE_TRIGGER = 16
-BE_STOP = 17
-TRAIL_TRIGGER = 18
-RISK = 19  # R: distance from entry to initial stop
-ATR = 20
-SCORE_ENTRY = 21
-SCORE = 22
-REGIME_ENTRY = 23
-REGIME = 24
-STOP_INITIAL = 25
-STATE_SIZE = 26
+SCALE = 12  # four scale-in levels, 12..15
+QUICK_AT = 16
+GUARD_AT = 17
+BE_TRIGGER = 18
+BE_STOP = 19
+TRAIL_TRIGGER = 20
+RISK = 21  # R: distance from entry to initial stop
+ATR = 22
+SCORE_ENTRY = 23
+SCORE = 24
+REGIME_ENTRY = 25
+REGIME = 26
+STOP_INITIAL = 27
+STATE_SIZE = 28
 
 # ---- marks: int64
 
@@ -106,6 +106,9 @@ MARKS_SIZE = 20
 
 NEVER = 2**63 - 1
 
+SCALES = 4
+"""Slots for scale-in levels, as many as the most that `scale_in.max_ops` allows."""
+
 BIT_TRAILING = 1
 BIT_TAKEN_OVER = 2
 BIT_REDUCED = 4
@@ -126,27 +129,27 @@ R_BE_BUFFER = 9
 R_LADDER_IN_R = 10  # 1: rungs are multiples of R; 0: percent
 R_RUNG = 11  # 11..13
 R_SHARE = 14  # 14..16: cumulative share of the position sold at each rung, 0..1
-R_SCALE = 17  # 17..18, percent
-R_SCALE_SHARE = 19  # 19..20, share of the initial lots
-R_SCALE_MAX = 21
-R_HOLD_NS = 22
-R_TIME_NS = 23
-R_STALE_NS = 24
-R_STALE_PCT = 25
-R_DAY_END_NS = 26  # time of day, UTC
-R_WEEK_END_NS = 27  # time since Thursday 00:00 UTC, on which the epoch began
-R_URGENCY_EXIT = 28
-R_URGENCY_REDUCE = 29
-R_DECAY = 30
-R_VELOCITY = 31
-R_DECAY_NS = 32
-R_LOSS_LIMIT = 33
-R_TRAIL_SIGNAL = 34
-R_WEIGHT = 35  # 35..40, in the order of the signal bits
-R_QUICK_PCT = 41
-R_QUICK_NS = 42
-R_CRASH_ATR = 43
-RULES_SIZE = 44
+R_SCALE = 17  # 17..20, percent
+R_SCALE_SHARE = 21  # 21..24, share of the initial lots
+R_SCALE_MAX = 25
+R_HOLD_NS = 26
+R_TIME_NS = 27
+R_STALE_NS = 28
+R_STALE_PCT = 29
+R_DAY_END_NS = 30  # time of day, UTC
+R_WEEK_END_NS = 31  # time since Thursday 00:00 UTC, on which the epoch began
+R_URGENCY_EXIT = 32
+R_URGENCY_REDUCE = 33
+R_DECAY = 34
+R_VELOCITY = 35
+R_DECAY_NS = 36
+R_LOSS_LIMIT = 37
+R_TRAIL_SIGNAL = 38
+R_WEIGHT = 39  # 39..44, in the order of the signal bits
+R_QUICK_PCT = 45
+R_QUICK_NS = 46
+R_CRASH_ATR = 47
+RULES_SIZE = 48
 
 MODE_PCT, MODE_ATR, MODE_MAX = 0.0, 1.0, 2.0
 
@@ -238,21 +241,27 @@ TRADE_SIZE = 11
 
 # the loop's running book
 _CASH, _PNL, _FEES, _SOLD, _VALUE, _ENTERED, _ENTRY_VALUE = range(7)
+BOOK_SIZE = 7
+
+
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Without numba's run time nothing compiled here can allocate, and nothing counts references:
+those atomic counts, one pair for each array of each call, cost four fifths of the loop."""
 
 
 def _inline(function: F) -> F:
     """Compile into the caller, where the caller's constant flags prune it."""
-    return cast("F", njit(nogil=True, error_model="numpy", forceinline=True)(function))
+    return cast("F", njit(forceinline=True, **OPTIONS)(function))
 
 
 def _outlined(function: F) -> F:
     """Compile as a function of its own: off the loop's fast path."""
-    return cast("F", njit(nogil=True, error_model="numpy")(function))
+    return cast("F", njit(**OPTIONS)(function))
 
 
 def _compiled(function: F) -> F:
     """Compile and keep the machine code on disk."""
-    return cast("F", njit(nogil=True, error_model="numpy", cache=True)(function))
+    return cast("F", njit(cache=True, **OPTIONS)(function))
 
 
 @_inline
@@ -377,6 +386,7 @@ def _arm(state: Floats, marks: Ints, rules: Floats, x: float, now: int, flags: i
     if taken == 0:
         if flags & SCALE_IN:
             hi = min(hi, min(state[SCALE], state[SCALE + 1]))
+            hi = min(hi, min(state[SCALE + 2], state[SCALE + 3]))
         if flags & QUICK:
             hi = min(hi, state[QUICK_AT])
             until = min(until, marks[QUICK_UNTIL])
@@ -580,7 +590,7 @@ def _decide(
                 if state[RUNG + k] < level:
                     level, kind, index = state[RUNG + k], PARTIAL, k
         if flags & SCALE_IN and not taken:
-            for k in range(2):
+            for k in range(SCALES):
                 if state[SCALE + k] < level:
                     level, kind, index = state[SCALE + k], SCALED_IN, k
         if x < level or kind == NONE:
@@ -602,8 +612,8 @@ def _decide(
             ):
                 marks[SCALES_DONE] += 1
                 if marks[SCALES_DONE] >= rules[R_SCALE_MAX]:
-                    state[SCALE] = np.inf
-                    state[SCALE + 1] = np.inf
+                    for k in range(SCALES):
+                        state[SCALE + k] = np.inf
                 out[OUT_INDEX] = index + 1
                 fill = x if jump else min(max(level, min(state[LAST], x)), max(state[LAST], x))
                 out[OUT_PRICE] = fill * state[DIRECTION]
@@ -738,7 +748,7 @@ def _open(
             rung = x + rules[R_RUNG + k] * unit
             state[RUNG + k] = rung if rung < state[TARGET_AT] else np.inf
     if flags & SCALE_IN:
-        for k in range(2):
+        for k in range(SCALES):
             level = x + rules[R_SCALE + k] * 0.01 * price
             on = level == level and rules[R_SCALE_MAX] >= 1.0
             state[SCALE + k] = level if on else np.inf
@@ -1004,13 +1014,13 @@ def _run(
     account: Floats,
     equity: Floats,
     trades: Floats,
+    state: Floats,
+    marks: Ints,
+    out: Floats,
+    book: Floats,
     flags: int,
 ) -> tuple[int, float, float]:
     n = closes.shape[0]
-    state = np.empty(STATE_SIZE)
-    marks = np.empty(MARKS_SIZE, np.int64)
-    out = np.zeros(OUT_SIZE)
-    book = np.zeros(7)
     book[_CASH] = account[ACCOUNT_CASH]
     span = times[1] - times[0] if n > 1 else 0
     half_spread = account[ACCOUNT_HALF_SPREAD]
@@ -1245,6 +1255,30 @@ def make_run(flags: int) -> Run:
     """
 
     @_compiled
+    def loop(
+        opens: Floats,
+        highs: Floats,
+        lows: Floats,
+        closes: Floats,
+        times: Ints,
+        atr: Floats,
+        signal: Signals,
+        score: Floats,
+        regime: Floats,
+        rules: Floats,
+        account: Floats,
+        equity: Floats,
+        trades: Floats,
+        state: Floats,
+        marks: Ints,
+        out: Floats,
+        book: Floats,
+    ) -> tuple[int, float, float]:
+        return _run(
+            opens, highs, lows, closes, times, atr, signal, score, regime, rules, account,
+            equity, trades, state, marks, out, book, flags,
+        )  # fmt: skip
+
     def run(
         opens: Floats,
         highs: Floats,
@@ -1260,21 +1294,11 @@ def make_run(flags: int) -> Run:
         equity: Floats,
         trades: Floats,
     ) -> tuple[int, float, float]:
-        return _run(
-            opens,
-            highs,
-            lows,
-            closes,
-            times,
-            atr,
-            signal,
-            score,
-            regime,
-            rules,
-            account,
-            equity,
-            trades,
-            flags,
-        )
+        # What the loop works in is made here, since it can't allocate.
+        return loop(
+            opens, highs, lows, closes, times, atr, signal, score, regime, rules, account,
+            equity, trades, np.zeros(STATE_SIZE), np.zeros(MARKS_SIZE, np.int64),
+            np.zeros(OUT_SIZE), np.zeros(BOOK_SIZE),
+        )  # fmt: skip
 
     return run
