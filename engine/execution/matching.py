@@ -142,7 +142,7 @@ class Matcher:
             at = Decimal(repr(price))
             if left <= 0 or (limit is not None and (at > limit if buy else at < limit)):
                 break
-            there = self.lots(order.symbol, size)
+            there = self.lots(order.symbol, Decimal(repr(size)))
             gone = min(skip, there)
             skip -= gone
             got = min(left, there - gone)
@@ -181,22 +181,22 @@ class Matcher:
         price = round_price(instrument, Decimal(repr(far)), up=buy)
         return Taken(left, max(price, instrument.price_tick), len(side))
 
-    def lots(self, symbol: str, base: float) -> Decimal:
+    def lots(self, symbol: str, base: Decimal) -> Decimal:
         """Base units of a level as whole lots of the instrument."""
         instrument = self._instruments[symbol]
-        return round_qty(instrument, Decimal(repr(base)) / instrument.contract_size)
+        return round_qty(instrument, base / instrument.contract_size)
 
 
-def displayed(book: Book, order: Order) -> float:
+def displayed(book: Book, order: Order) -> Decimal:
     """What stands before a limit order that joins at its price."""
     limit = float(order.limit or ZERO)
     buy = order.side is Side.BUY
     for price, size in book.bids if buy else book.asks:
         if price == limit or (book.modelled and (price < limit if buy else price > limit)):
-            return size
+            return Decimal(repr(size))
         if price < limit if buy else price > limit:
-            return 0.0
-    return 0.0
+            return ZERO
+    return ZERO
 
 
 def far_side(event: Quote | Book, buy: bool) -> float | None:

@@ -101,7 +101,7 @@ class _Working:
     cancel_ns: int | None = None
     arrived: bool = False
     resting: bool = False
-    queue: float = 0.0
+    queue: Decimal = ZERO
 
 
 class PaperBroker:
@@ -278,6 +278,8 @@ class PaperBroker:
             return Decimal(repr(tape.price))
         if tape.quote is not None:
             return Decimal(repr(tape.quote.mid))
+        if tape.book is not None and tape.book.bids and tape.book.asks:
+            return Decimal(repr((tape.book.bids[0][0] + tape.book.asks[0][0]) / 2))
         if order.expected_price > 0:
             return order.expected_price
         return order.limit
@@ -360,8 +362,9 @@ class PaperBroker:
         if isinstance(event, Tick):
             through = event.price < limit if buy else event.price > limit
             if not through and event.price == limit and event.buyer_maker is buy:
-                reached = self._matcher.lots(order.symbol, max(event.size - working.queue, 0.0))
-                working.queue = max(working.queue - event.size, 0.0)
+                traded = Decimal(repr(event.size))
+                reached = self._matcher.lots(order.symbol, max(traded - working.queue, ZERO))
+                working.queue = max(working.queue - traded, ZERO)
                 quantity, rule = min(left, reached), "queue"
             else:
                 quantity, rule = (left if through else ZERO), "through"
@@ -378,7 +381,7 @@ class PaperBroker:
         limit = order.limit or ZERO
         book = Book(symbol=order.symbol, time_ns=at_ns, bids=(), asks=(), modelled=True)
         found = Found(book, "resting", None, float(limit), 0.0)
-        details = {"rule": rule, "queue_left": working.queue}
+        details = {"rule": rule, "queue_left": str(working.queue)}
         made = self._fill(order, quantity, limit, Liquidity.MAKER, at_ns, found, details)
         working.order = made.order
         return made
