@@ -114,6 +114,23 @@ def price(value: Number | None, decimals: int | None = None) -> str:
     return number(value, decimals_of(value) if decimals is None else decimals)
 
 
+def rounded_price(value: Number) -> float:
+    """A computed price without the digits that no market has."""
+    if not known(value) or not value:
+        return float(value)
+    return round(float(value), max(0, 5 - math.floor(math.log10(abs(float(value))))))
+
+
+def rounded(value: Number | None, digits: int = 5) -> str:
+    """A computed number in so many significant digits: sizes, factors."""
+    if value is None or not known(value):
+        return NONE
+    if not value:
+        return "0"
+    places = max(0, digits - 1 - math.floor(math.log10(abs(float(value)))))
+    return quantity(round(Decimal(repr(float(value))), places))
+
+
 class Ticks:
     """Decimals of each symbol's prices, learned from prices seen, so that columns stand still.
 

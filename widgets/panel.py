@@ -245,8 +245,9 @@ class TablePanel(Panel):
             return said(("No row has these words.", "esc clears the filter."), width, height)
         selected = self.table.selected
         details = list(self.details(selected, width)) if selected else []
+        details = details[: max(0, height - min(4, len(self.table.shown) + 1) - 1)]
         rows = height - len(details) - 1
-        if not details or rows < min(4, len(self.table.shown) + 1):
+        if not details:
             return self.table.lines(width, height, self._active)
         lines = self.table.lines(width, rows, self._active)
         lines.extend([BLANK] * (rows - len(lines)))

@@ -1,0 +1,59 @@
+"""Limits: every limit of the engine in full, with its headroom and what it would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from engine.core.types import Gate
+from engine.core.views import Snapshot
+from widgets import words
+from widgets.gauge import gauge
+from widgets.panel import TablePanel
+from widgets.table import Column, Row
+
+_BAR = 12
+
+
+class LimitsPanel(TablePanel):
+    """One row a limit."""
+
+    title = "Limits"
+    empty = (
+        "The engine has not said its limits yet.",
+        "Each stands here with what is used of it as soon as it runs.",
+    )
+    columns = (
+        Column("name", "Limit", 10, most=26),
+        Column("verdict", "Now", 6),
+        Column("bar", "Used", _BAR, rank=3),
+        Column("value", "Value", 7, "right", rank=1, most=14),
+        Column("limit", "Limit", 7, "right", rank=1, most=18),
+        Column("left", "Left", 7, "right", rank=2, most=14),
+        Column("kind", "Kind", 4, rank=4),
+        Column("detail", "", 10, rank=5, grows=True),
+    )
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        return snapshot.limits
+
+    def items(self, snapshot: Snapshot) -> Iterable[Row]:
+        return self.made.build(((gate.code, (gate,)) for gate in snapshot.limits), limit_row)
+
+
+def limit_row(gate: Gate) -> Row:
+    """A gate as a table row; also what the waterfall shows of it."""
+    used = words.used_share(gate)
+    return Row(
+        gate.code,
+        {
+            "name": (gate.name.capitalize(), "" if gate.passed else "bold"),
+            "verdict": words.verdict(gate),
+            "bar": gauge(used, _BAR) if gate.unit or gate.threshold else (),
+            "value": words.gate_number(gate.value, "") if gate.unit else "",
+            "limit": (words.gate_number(gate.threshold, gate.unit) if gate.unit else "", "muted"),
+            "left": words.gate_number(gate.distance, "") if gate.unit else "",
+            "kind": ("hard", "soft") if gate.hard else ("soft", "muted"),
+            "detail": (gate.detail, "muted"),
+        },
+        sort={"bar": used, "value": gate.value, "left": gate.distance},
+    )

@@ -1,0 +1,109 @@
+"""Risk: what may be done at all, why, and how much of each limit is left."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.core.types import Account, Gate
+from engine.core.views import ControlView, Snapshot
+from widgets import numbers, words
+from widgets.cells import fit, width_of
+from widgets.facts import Fact, flow
+from widgets.gauge import gauge
+from widgets.lines import BLANK, Line, Run, crop, run, spread
+from widgets.panel import Panel
+
+_NAME = 17
+_VALUES = 18
+_LEAST_GAUGE = 8
+
+
+class RiskPanel(Panel):
+    """The control state with its reason, then each limit with its headroom."""
+
+    title = "Risk"
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        return (snapshot.control, *_money(snapshot.account), *snapshot.limits)
+
+    def body(self, width: int, height: int) -> Sequence[Line]:
+        snapshot = self.snapshot
+        if snapshot is None:
+            return ()
+        lines = [control_line(snapshot.control, width)]
+        money = flow(_bases(snapshot.account), width)
+        limits = [limit_line(gate, width) for gate in _pressing_first(snapshot.limits)]
+        roomy = height >= len(lines) + len(money) + len(limits) + 2
+        lines += [BLANK, *limits, BLANK, *money] if roomy else [*money[:1], *limits]
+        return lines[:height]
+
+
+def _money(account: Account) -> tuple[str, ...]:
+    return (
+        numbers.money(account.equity),
+        numbers.percent(account.drawdown_pct),
+        numbers.money(account.day_pnl),
+        numbers.money(account.exposure),
+        str(account.checked),
+    )
+
+
+def _pressing_first(gates: Sequence[Gate]) -> list[Gate]:
+    """Limits that refuse come first; the others keep their order, so that rows stand still."""
+    return sorted(gates, key=lambda gate: gate.passed)
+
+
+def control_line(control: ControlView, width: int) -> Line:
+    """State, reason and since when, in one row."""
+    role = words.CONTROL_ROLES[control.state]
+    runs: list[Run] = [(f" {control.state.value} ", f"reverse bold {role}"), (" ", "")]
+    if control.reason:
+        runs += [run(control.reason), (" ", "")]
+    since = f"since {numbers.clock(control.since_ns)} by {control.who.value}"
+    return spread(runs, [run(since, "muted")], width)
+
+
+def _bases(account: Account) -> list[Fact]:
+    """Drawdown and daily loss, each with what it is measured against."""
+    day, drawdown = account.day_pnl, -abs(account.drawdown_pct)
+    start = account.day_start_equity
+    pct = float(day) / float(start) * 100 if start else float("nan")
+    share = float(account.exposure) / float(account.equity) if account.equity else float("nan")
+    facts: list[Fact] = [
+        (
+            "Day",
+            [
+                words.change(day, numbers.money(day, sign=True)),
+                (f" {numbers.percent(pct)}", numbers.role(day)),
+                (f" of {numbers.money(start)} at 00:00", "muted"),
+            ],
+        ),
+        (
+            "Drawdown",
+            [
+                (numbers.percent(drawdown), "loss" if drawdown else ""),
+                (f" from peak {numbers.money(account.peak_equity)}", "muted"),
+            ],
+        ),
+        ("Exposure", [(numbers.share(share, 1), ""), (" of equity", "muted")]),
+    ]
+    if not account.checked:
+        facts.insert(0, ("", [("✕ cash + positions − costs ≠ equity", "danger bold")]))
+    return facts
+
+
+def limit_line(gate: Gate, width: int) -> Line:
+    """One limit: its name, how much is used, and value against threshold."""
+    name_width = min(_NAME, max(8, width // 3))
+    values = f"{words.gate_number(gate.value, '')} / {words.gate_number(gate.threshold, gate.unit)}"
+    room = width - name_width - 1 - max(_VALUES, width_of(values)) - 1
+    sign: Run = ("", "") if gate.passed else words.verdict(gate)
+    runs: list[Run] = [run(fit(gate.name.capitalize(), name_width), "" if gate.passed else sign[1])]
+    runs.append((" ", ""))
+    if room >= _LEAST_GAUGE:
+        runs += gauge(words.used_share(gate), min(room, 40))
+        runs.append((" ", ""))
+    runs.append(run(values, "soft" if gate.passed else sign[1]))
+    if gate.detail and width > 90:
+        runs += [("  ", ""), run(gate.detail, "muted")]
+    return crop(runs, width)
