@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 from engine.core.clock import DAY, HOUR, MINUTE, SECOND
 
 _TIME_STEPS = (
