@@ -10,6 +10,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from engine.core.clock import wall_ns
 from engine.core.records import DURABLE, AnyRecord, Measured
 from engine.journal.codec import encode, kind_of, link, row_bytes
@@ -99,7 +101,8 @@ class Store:
         rows: dict[str, list[tuple[Any, ...]]] = {}
         for number, record, _ in batch:
             if isinstance(record, Measured):
-                measured.append((record.time_ns, wall_ns(), encode(record)))
+                values = msgspec.json.encode(record.values, order="sorted").decode()
+                measured.append((record.time_ns, wall_ns(), values))
                 continue
             if number <= seq:
                 continue
