@@ -1,0 +1,1 @@
+"""Votes into one decision, with its explanation."""

@@ -1,0 +1,1 @@
+"""What may be done and how large: gates, sizing, correlation, leverage, breakers."""

@@ -1,0 +1,413 @@
+"""The gates before an entry: every limit asked, each answer with its headroom.
+
+All gates are evaluated, also after one has refused, because a person asks what else stands
+in the way and learners need the value each gate saw. Gates are pure functions of plain
+numbers, so the screen, a command and a test can ask "what if" without an engine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.core.clock import MINUTE
+from engine.core.denials import DenialCode
+from engine.core.parameters import Parameters
+from engine.core.types import Control, Direction, Gate
+from engine.decision.combine import MIN_CONFIDENCE
+from engine.market.quality import MAX_QUOTE_AGE_CRYPTO, MAX_QUOTE_AGE_POLLED
+from engine.risk.limits import (
+    COOLDOWN_MINUTES,
+    DAILY_LOSS,
+    DAILY_RISK,
+    MAX_DRAWDOWN,
+    MAX_LEVERAGE,
+    MAX_NEW,
+    MAX_SPREAD,
+    MAX_TRADES,
+    ORDERS_PER_SECOND,
+    loss_pct,
+    max_open,
+    position_cap_pct,
+    risk_limit_pct,
+)
+
+__all__ = [
+    "COOLDOWN_MINUTES",
+    "AccountContext",
+    "GateContext",
+    "admitted",
+    "cooldown_until",
+    "evaluate",
+    "first_refusal",
+    "limits",
+]
+
+
+ROUNDING = 1e-9
+"""Relative error that floats may have gathered on the way to a gate; far below any lot."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountContext:
+    """The account as the gates see it; amounts in the quote currency.
+
+    `opened_risk` adds up the losses at the stops of the entries since 00:00 UTC,
+    `open_positions` counts positions and entries on their way, `largest_exposure` is the
+    notional of the symbol that has most.
+    """
+
+    control: Control
+    equity: float
+    cash: float
+    day_start_equity: float
+    peak_equity: float
+    open_positions: int
+    new_in_cycle: int
+    trades_today: int
+    opened_risk: float
+    orders_last_s: int
+    largest_exposure: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateContext:
+    """One candidate entry. Prices and amounts in the quote currency, times in seconds.
+
+    `quote_age_s` is on event time; `polled` says that prices are asked for and not
+    streamed. `cooldown_left_s` is how long the symbol still may not be entered, 0 for
+    not at all. `symbol_positions` counts positions and entries on their way in this
+    symbol, `symbol_exposure` their notional. `stop` NaN is no stop; `net_ev_bps` NaN is an
+    expected value that is not known, and neither passes. `fee` is the entry's share of
+    notional.
+    """
+
+    account: AccountContext
+    symbol: str
+    direction: Direction
+    quantity: float
+    price: float
+    stop: float
+    confidence: float
+    net_ev_bps: float
+    quote_age_s: float
+    spread_bps: float
+    fee: float
+    can_short: bool
+    min_qty: float
+    min_notional: float
+    contract_size: float = 1.0
+    leverage: int = 1
+    polled: bool = False
+    cooldown_left_s: float = 0.0
+    symbol_positions: int = 0
+    symbol_exposure: float = 0.0
+    diamond: bool = False
+    regime: str | None = None
+
+    @property
+    def notional(self) -> float:
+        return self.quantity * self.price * self.contract_size
+
+    @property
+    def risk(self) -> float:
+        """Loss at the stop, before costs; NaN without a stop."""
+        return self.quantity * self.contract_size * abs(self.price - self.stop)
+
+
+def _headroom(distance: float, threshold: float) -> float:
+    """`distance`, or 0 where only the last digits of a float are missing to the threshold.
+
+    A size that was cut to a cap must not be refused by the same cap.
+    """
+    return 0.0 if abs(distance) <= ROUNDING * max(1.0, abs(threshold)) else distance
+
+
+def _most(
+    code: DenialCode,
+    name: str,
+    value: float,
+    threshold: float,
+    unit: str,
+    *,
+    hard: bool = True,
+    detail: str = "",
+) -> Gate:
+    """A gate that admits up to the threshold, the threshold included; NaN is refused."""
+    distance = _headroom(threshold - value, threshold)
+    return Gate(
+        code=code,
+        name=name,
+        passed=distance >= 0.0,
+        value=value,
+        threshold=threshold,
+        distance=distance,
+        unit=unit,
+        hard=hard,
+        detail=detail,
+    )
+
+
+def _below(code: DenialCode, name: str, value: float, threshold: float, unit: str) -> Gate:
+    """A gate that has refused when the threshold is reached."""
+    distance = threshold - value
+    return Gate(
+        code=code,
+        name=name,
+        passed=distance > 0.0,
+        value=value,
+        threshold=threshold,
+        distance=distance,
+        unit=unit,
+        hard=True,
+    )
+
+
+def _least(
+    code: DenialCode,
+    name: str,
+    value: float,
+    threshold: float,
+    unit: str,
+    *,
+    hard: bool = True,
+    detail: str = "",
+) -> Gate:
+    """A gate that admits from the threshold on; NaN is refused."""
+    distance = _headroom(value - threshold, threshold)
+    return Gate(
+        code=code,
+        name=name,
+        passed=distance >= 0.0,
+        value=value,
+        threshold=threshold,
+        distance=distance,
+        unit=unit,
+        hard=hard,
+        detail=detail,
+    )
+
+
+def _share(amount: float, base: float) -> float:
+    """`amount` in percent of `base`; nothing is a fair share of nothing."""
+    return amount / base * 100.0 if base > 0.0 else math.inf
+
+
+# Of the account.
+
+
+def _control(a: AccountContext) -> Gate:
+    severity = float(a.control.severity)
+    return _most(
+        DenialCode.CONTROL_STATE, "control state", severity, 0.0, "state", detail=a.control.value
+    )
+
+
+def _open_positions(a: AccountContext, p: Parameters, regime: str | None, more: int) -> Gate:
+    return _most(
+        DenialCode.OPEN_POSITIONS, "open positions", a.open_positions + more,
+        max_open(p, regime), "positions",
+    )  # fmt: skip
+
+
+def _new_per_cycle(a: AccountContext, p: Parameters, regime: str | None, more: int) -> Gate:
+    return _most(
+        DenialCode.NEW_PER_CYCLE, "new this cycle", a.new_in_cycle + more,
+        p.get(MAX_NEW, regime=regime), "positions",
+    )  # fmt: skip
+
+
+def _trades_per_day(a: AccountContext, p: Parameters, more: int) -> Gate:
+    return _most(
+        DenialCode.TRADES_PER_DAY, "trades today", a.trades_today + more, p.get(MAX_TRADES),
+        "trades",
+    )  # fmt: skip
+
+
+def _daily_risk(a: AccountContext, p: Parameters, more: float) -> Gate:
+    value = _share(a.opened_risk + more, a.day_start_equity)
+    return _most(
+        DenialCode.DAILY_RISK, "risk opened today", value, p.get(DAILY_RISK), "% of day start"
+    )
+
+
+def _daily_loss(a: AccountContext, p: Parameters, regime: str | None) -> Gate:
+    value = loss_pct(a.day_start_equity, a.equity)
+    limit = p.get(DAILY_LOSS, regime=regime)
+    return _below(DenialCode.DAILY_LOSS, "loss today", value, limit, "% of day start")
+
+
+def _drawdown(a: AccountContext, p: Parameters) -> Gate:
+    value = loss_pct(a.peak_equity, a.equity)
+    return _below(DenialCode.DRAWDOWN, "drawdown", value, p.get(MAX_DRAWDOWN), "% of peak")
+
+
+def _order_rate(a: AccountContext, p: Parameters, more: int) -> Gate:
+    return _most(
+        DenialCode.ORDER_RATE, "orders a second", a.orders_last_s + more,
+        p.get(ORDERS_PER_SECOND), "orders",
+    )  # fmt: skip
+
+
+# Of the candidate.
+
+
+def _freshness(c: GateContext, p: Parameters) -> Gate:
+    limit = p.get(MAX_QUOTE_AGE_POLLED if c.polled else MAX_QUOTE_AGE_CRYPTO, c.symbol)
+    return _most(DenialCode.STALE_QUOTE, "price age", c.quote_age_s, limit, "s")
+
+
+def _spread(c: GateContext, p: Parameters) -> Gate:
+    limit = p.get(MAX_SPREAD, c.symbol, c.regime)
+    return _most(DenialCode.SPREAD, "spread", c.spread_bps, limit, "bps")
+
+
+def _leverage(c: GateContext, p: Parameters) -> Gate:
+    limit = p.get(MAX_LEVERAGE, c.symbol, c.regime) if c.can_short else 1
+    return _most(DenialCode.LEVERAGE, "leverage", c.leverage, limit, "x")
+
+
+def _spot_short(c: GateContext) -> Gate:
+    short = c.direction is Direction.SHORT
+    return _most(
+        DenialCode.SPOT_SHORT, "short selling", 1.0 if short else 0.0,
+        1.0 if c.can_short else 0.0, "shorts",
+    )  # fmt: skip
+
+
+def _stop(c: GateContext) -> Gate:
+    """The stop must lie on the losing side, at a price that exists."""
+    away = (c.price - c.stop) * c.direction.sign / c.price * 100.0 if c.price > 0 else math.nan
+    passed = away > 0.0 and c.stop > 0.0
+    return Gate(
+        code=DenialCode.NO_STOP, name="stop distance", passed=passed, value=away, threshold=0.0,
+        distance=away if passed else min(away, 0.0), unit="%", hard=True,
+    )  # fmt: skip
+
+
+def _size(c: GateContext) -> Gate:
+    passed = c.quantity > 0.0
+    return Gate(
+        code=DenialCode.SIZE_ZERO, name="size", passed=passed, value=c.quantity, threshold=0.0,
+        distance=c.quantity, unit="lots", hard=True,
+    )  # fmt: skip
+
+
+def _venue_minimum(c: GateContext) -> Gate:
+    """The nearer of the venue's two minima; nothing at all is the size gate's to refuse."""
+    if c.quantity <= 0.0:
+        return _least(DenialCode.VENUE_MINIMUM, "venue minimum", 0.0, 0.0, c.symbol)
+    per_lot = c.price * c.contract_size
+    least = max(c.min_notional, c.min_qty * per_lot)
+    return _least(DenialCode.VENUE_MINIMUM, "venue minimum", c.notional, least, "quote")
+
+
+def _capital(c: GateContext) -> Gate:
+    needed = c.notional / max(c.leverage, 1) + c.notional * c.fee
+    return _most(DenialCode.CAPITAL, "cash needed", needed, c.account.cash, "quote")
+
+
+def _cooldown(c: GateContext) -> Gate:
+    left = c.cooldown_left_s / 60.0
+    return _most(DenialCode.COOLDOWN, "cooldown left", left, 0.0, "min", hard=False)
+
+
+def _duplicate(c: GateContext) -> Gate:
+    return _most(
+        DenialCode.DUPLICATE_POSITION, "in this symbol", c.symbol_positions + 1, 1, "positions"
+    )
+
+
+def _position_cap(c: GateContext, p: Parameters) -> Gate:
+    value = _share(c.symbol_exposure + c.notional, c.account.equity)
+    limit = position_cap_pct(p, c.regime)
+    return _most(DenialCode.POSITION_CAP, "symbol exposure", value, limit, "% of equity")
+
+
+def _risk_per_trade(c: GateContext, p: Parameters) -> Gate:
+    value = 0.0 if math.isnan(c.stop) else _share(c.risk, c.account.equity)
+    limit = risk_limit_pct(p, c.diamond, c.regime)
+    return _most(DenialCode.RISK_PER_TRADE, "risk at stop", value, limit, "% of equity")
+
+
+def _expected_value(c: GateContext) -> Gate:
+    passed = c.net_ev_bps > 0.0
+    return Gate(
+        code=DenialCode.EXPECTED_VALUE, name="expected value", passed=passed,
+        value=c.net_ev_bps, threshold=0.0, distance=c.net_ev_bps, unit="bps net", hard=False,
+    )  # fmt: skip
+
+
+def _confidence(c: GateContext, p: Parameters) -> Gate:
+    least = p.get(MIN_CONFIDENCE, regime=c.regime)
+    return _least(DenialCode.CONFIDENCE, "confidence", c.confidence, least, "", hard=False)
+
+
+_GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
+    lambda c, p: _control(c.account),
+    _freshness,
+    _spread,
+    _leverage,
+    lambda c, p: _spot_short(c),
+    lambda c, p: _stop(c),
+    lambda c, p: _size(c),
+    lambda c, p: _venue_minimum(c),
+    lambda c, p: _capital(c),
+    lambda c, p: _open_positions(c.account, p, c.regime, 1),
+    lambda c, p: _new_per_cycle(c.account, p, c.regime, 1),
+    lambda c, p: _trades_per_day(c.account, p, 1),
+    lambda c, p: _cooldown(c),
+    lambda c, p: _duplicate(c),
+    _position_cap,
+    _risk_per_trade,
+    lambda c, p: _daily_risk(c.account, p, 0.0 if math.isnan(c.stop) else c.risk),
+    lambda c, p: _daily_loss(c.account, p, c.regime),
+    lambda c, p: _drawdown(c.account, p),
+    lambda c, p: _order_rate(c.account, p, 1),
+    lambda c, p: _expected_value(c),
+    _confidence,
+)
+"""Hard limits first, in the order in which a refusal is named; then what a person may override."""
+
+
+def cooldown_until(
+    parameters: Parameters, symbol: str, ended_ns: int, regime: str | None = None
+) -> int:
+    """Until when a symbol may not be entered after its position ended at `ended_ns`."""
+    return ended_ns + int(parameters.get(COOLDOWN_MINUTES, symbol, regime)) * MINUTE
+
+
+def evaluate(context: GateContext, parameters: Parameters) -> tuple[Gate, ...]:
+    """Every gate's answer, in a fixed order, whether or not an earlier one refused."""
+    return tuple([gate(context, parameters) for gate in _GATES])
+
+
+def first_refusal(gates: tuple[Gate, ...], *, hard_only: bool = False) -> Gate | None:
+    """The gate that names the denial; `hard_only` is what an override still meets."""
+    for gate in gates:
+        if not gate.passed and (gate.hard or not hard_only):
+            return gate
+    return None
+
+
+def admitted(gates: tuple[Gate, ...]) -> bool:
+    """Whether every gate admits the entry."""
+    return first_refusal(gates) is None
+
+
+def limits(account: AccountContext, parameters: Parameters) -> tuple[Gate, ...]:
+    """The standing limits with their headroom, as they are now and without a candidate."""
+    cap = position_cap_pct(parameters)
+    used = _share(account.largest_exposure, account.equity)
+    return (
+        _control(account),
+        _daily_loss(account, parameters, None),
+        _drawdown(account, parameters),
+        _daily_risk(account, parameters, 0.0),
+        _most(DenialCode.POSITION_CAP, "largest position", used, cap, "% of equity"),
+        _open_positions(account, parameters, None, 0),
+        _new_per_cycle(account, parameters, None, 0),
+        _trades_per_day(account, parameters, 0),
+        _order_rate(account, parameters, 0),
+    )
