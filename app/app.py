@@ -19,13 +19,16 @@ from textual.screen import Screen
 
 from app import crash, keymap, theme
 from app.actions import Action, for_key, key_label, live
-from app.acts import Acts
-from app.chrome import FooterLine, MessageLine
-from app.dialogs import Answer, Dialog
+from app.approving import Approving
+from app.chrome import FooterLine, MessageLine, Parts
+from app.controlling import Controlling
+from app.dialogs import Answer, Choice, Dialog, Field, Form
 from app.feeds import Feeds
 from app.hints import Hints
+from app.holding import Holding
 from app.options import AppOptions
 from app.outbox import Outbox
+from app.panels import Feeder
 from app.sampler import ASK, Sampler
 from app.screens import LAYOUTS, DeckScreen, Fit
 from app.shown import Shown
@@ -34,15 +37,20 @@ from app.views import Views
 from engine.core.clock import SECOND
 from engine.core.commands import Ack, AnyCommand
 from engine.core.errors import QuarterdeckError
-from engine.core.types import Proposal, ProposalState
+from engine.core.types import Link, Proposal
 from engine.core.views import PositionView, Snapshot
 from engine.hub import Hub
+from widgets.approvals import ApprovalsPanel
+from widgets.status import StatusLine
+
+SILENT_SECONDS = 3
+"""The engine publishes several times a second; after this long it is said to be silent."""
 
 MESSAGE_NS = 6 * SECOND
 """How long an effect stays in the message line."""
 
 
-class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
+class QuarterdeckApp(App[int], inherit_bindings=False):
     """Screens, keys and the flow between hub and panels.
 
     `hub` may be None at first. `options` are the command line's. After `run`, `fault` is
@@ -63,9 +71,13 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
         self.options = options or AppOptions()
         self.themes, self._theme_troubles = theme.load(self.options.theme_folder)
         self._theme_stamps = theme.stamps(self.options.theme_folder)
+        self._first_frame = False
         super().__init__(driver_class=_driver_class())
         self.actions = keymap.apply(self.options.keys)
         self.mono: Callable[[], int] = self.options.monotonic
+        self.views = Views(self)
+        self.controlling = Controlling(self)
+        self._doers = (Approving(self), Holding(self), self.controlling, self.views)
         self.hub = hub
         self.snapshot: Snapshot | None = None
         self.frozen: Snapshot | None = None
@@ -77,13 +89,13 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
         self.outbox = Outbox(self.options.seed)
         self.shown = Shown()
         self.feeds = Feeds()
+        self.feeder = Feeder(self)
         self.hints = Hints(self.options.first_run)
         self.sampler = Sampler(self, self.options.rate(), self.options.pacing(), self.mono)
         self._received_ns = 0
         self._second = -1
         self._said_ns = 0
         self._said: tuple[tuple[str, str], ...] = ()
-        self._first_frame = False
         self._footer_state: object = None
         self._keys_at_ns = 0
         self._frames = 0
@@ -104,7 +116,8 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
         if wanted not in self.themes:
             self._theme_troubles.append(f"theme {wanted} is missing, {theme.FALLBACK} is used")
             wanted = theme.FALLBACK
-        self.theme = wanted
+        self.set_reactive(App.theme, wanted)
+        self.stylesheet.set_variables(self.get_css_variables())
         if self.options.low_color:
             from rich.color import ColorSystem
 
@@ -112,6 +125,14 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(theme.ROLES)
+
+    def _watch_theme(self, theme_name: str) -> None:
+        """Textual re-reads all styles and paints twice when a theme is set; not at the start.
+
+        The start's theme is in the stylesheet before anything is drawn with it.
+        """
+        if self._first_frame:
+            super()._watch_theme(theme_name)
 
     # Life.
 
@@ -195,20 +216,19 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
 
     def refresh_panels(self, screen: DeckScreen, now_ns: int, slow: bool) -> None:
         """Hand the snapshot to the visible panels and note which proposal they show."""
-        view = self.frozen or self.snapshot
+        view = self.view
         if view is None:
             return
         age = 0 if self.frozen is not None else max(0, now_ns - self._received_ns)
         self.feeds.follow(self.hub, self.chosen_symbol())
-        screen.show(view, view.time_ns + age, slow, self.feeds.table(self))
-        self.shown.draw(self._drawn_proposal(screen, view))
+        screen.feed(view, view.time_ns + age, slow)
+        self.shown.draw(self._drawn_proposal(screen))
 
-    def _drawn_proposal(self, screen: DeckScreen, view: Snapshot) -> Proposal | None:
-        if not screen.has_on_screen("approvals"):
+    def _drawn_proposal(self, screen: DeckScreen) -> Proposal | None:
+        panel = screen.panels.get("approvals")
+        if not isinstance(panel, ApprovalsPanel) or not screen.has_on_screen("approvals"):
             return None
-        key = screen.selected("approvals")
-        waiting = (p for p in view.proposals if p.state is ProposalState.WAITING)
-        return next((p for p in waiting if p.id == key), None)
+        return panel.proposal if panel.readable else None
 
     def post_display_hook(self) -> None:
         """A frame went out (or would have, had anything changed)."""
@@ -290,6 +310,14 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
         """Open a dialog above the screen."""
         self.push_screen(dialog, answered)
 
+    def dialog(self, title: str, rows: list[Parts], choices: list[Choice], opener: str) -> Dialog:
+        """A dialog on this screen's clock."""
+        return Dialog(title, rows, choices, opener, self.mono)
+
+    def form(self, title: str, rows: list[Parts], fields: list[Field], submit: str) -> Form:
+        """A form on this screen's clock."""
+        return Form(title, rows, fields, submit, self.mono)
+
     # Keys.
 
     async def on_event(self, event: events.Event) -> None:
@@ -327,18 +355,23 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
             self.say(f"{keys}{action.title.lower()} is not possible, {why}", "warn")
             return
         self.hints.did(action.id)
-        handler: Callable[[str], None] = getattr(self, f"do_{action.handler}")
-        handler(action.argument)
+        self.handler(action)(action.argument)
         screen = self.base_screen()
         if screen is not None:
             self.refresh_footer(screen)
+
+    def handler(self, action: Action) -> Callable[[str], None]:
+        """The method that does an action."""
+        name = f"do_{action.handler}"
+        owner = next(doer for doer in self._doers if hasattr(doer, name))
+        found: Callable[[str], None] = getattr(owner, name)
+        return found
 
     def state(self) -> UiState:
         """The screen as the registry judges it."""
         screen = self.base_screen()
         if screen is None:
             return UiState(snapshot=self.snapshot, readonly=self.options.readonly)
-        view = self.frozen or self.snapshot
         return UiState(
             screen=screen.name or "",
             panel=screen.active,
@@ -346,13 +379,18 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
             readonly=self.options.readonly,
             frozen=self.frozen is not None,
             snapshot=self.snapshot,
-            proposal=self._drawn_proposal(screen, view) if view else None,
+            proposal=self._drawn_proposal(screen),
             position=self.chosen_position(),
             symbol=self.chosen_symbol(),
             order=self.chosen_order(),
         )
 
     # What is chosen.
+
+    @property
+    def view(self) -> Snapshot | None:
+        """The snapshot that is drawn: the newest, or the frozen one."""
+        return self.frozen or self.snapshot
 
     def base_screen(self) -> DeckScreen | None:
         """The screen below any dialog."""
@@ -370,7 +408,7 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
 
     def chosen_position(self) -> PositionView | None:
         screen = self.base_screen()
-        view = self.frozen or self.snapshot
+        view = self.view
         if screen is None or view is None or not view.positions:
             return None
         key = screen.selected("positions")
@@ -378,19 +416,16 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
 
     def chosen_symbol(self) -> str:
         """The symbol of the active panel's selection, else the most interesting one."""
-        screen, view = self.base_screen(), self.frozen or self.snapshot
+        screen, view = self.base_screen(), self.view
         if screen is None or view is None:
             return ""
-        key = screen.selected(screen.active) or ""
-        found = symbol_of(view, key)
-        if found:
-            self.feeds.symbol = found
+        panel = screen.panels.get(screen.active)
+        if panel is not None and panel.selected_symbol:
+            self.feeds.symbol = panel.selected_symbol
         if self.feeds.symbol and any(m.symbol == self.feeds.symbol for m in view.markets):
             return self.feeds.symbol
-        for group in (view.proposals, view.markets):
-            if group:
-                return group[0].symbol
-        return ""
+        symbols = [p.symbol for p in view.proposals] + [m.symbol for m in view.markets]
+        return symbols[0] if symbols else ""
 
     def chosen_order(self) -> str:
         screen = self.base_screen()
@@ -426,7 +461,22 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
         self.hurry_paint()
 
     def refresh_status(self, screen: DeckScreen) -> None:
-        """Show mode, feed, control state, money and health."""
+        """Show mode, feed, control state, money and health: always the newest, never frozen."""
+        screen.query_one(StatusLine).show(
+            self.snapshot,
+            frozen=self.frozen is not None,
+            readonly=self.options.readonly,
+            trouble=self._trouble(),
+        )
+
+    def _trouble(self) -> str:
+        """What is wrong with the engine itself, for the status line."""
+        if self.engine_trouble:
+            return "ENGINE STOPPED"
+        if self.snapshot is None or self.snapshot.feed.link is Link.ENDED:
+            return ""
+        silent = (self.mono() - self._received_ns) // SECOND
+        return f"ENGINE SILENT {silent} s" if silent >= SILENT_SECONDS else ""
 
     def say(self, text: str, style: str = "") -> None:
         """Say what happened, in the message line."""
@@ -482,27 +532,6 @@ class QuarterdeckApp(Views, Acts, App[int], inherit_bindings=False):
             self.say(f"the theme is gone, {theme.FALLBACK} is used", "warn")
         else:
             self._watch_theme(self.theme)
-
-
-def symbol_of(view: Snapshot, key: str) -> str:
-    """The symbol that a row's key stands for: a symbol itself, or an id that has one."""
-    if not key:
-        return ""
-    for market in view.markets:
-        if market.symbol == key:
-            return key
-    for item in (*view.proposals, *view.ended, *view.orders, *view.trades, *view.conditions):
-        if item.id == key:
-            return item.symbol
-    for held in view.positions:
-        if held.position.id == key:
-            return held.position.symbol
-    for outlook in view.outlooks:
-        if outlook.decision is not None and outlook.decision.id == key:
-            return outlook.symbol
-    # Rows of votes are keyed `symbol|strategy`.
-    symbol = key.split("|", 1)[0]
-    return symbol if any(m.symbol == symbol for m in view.markets) else ""
 
 
 def _provider() -> type:

@@ -12,10 +12,15 @@ import msgspec
 
 from app.chrome import Parts
 from engine.core.clock import iso
-from engine.core.types import Direction, Gate, Proposal
+from engine.core.types import Direction, Proposal
 from engine.core.views import PositionView, Snapshot
+from widgets.position import PositionDetail
+from widgets.proposal import ProposalDetail
 
 Rows = list[Parts]
+
+# Details are laid out for this width and folded by the dialog where there is less.
+DETAIL_WIDTH = 94
 
 
 def amount(value: Decimal) -> str:
@@ -80,80 +85,34 @@ def then_and_now(then: Proposal, now: Proposal) -> Rows:
     return rows
 
 
-def gate_row(gate: Gate) -> Parts:
-    """One gate: verdict, name, value against threshold, headroom."""
-    word, style = ("pass  ", "gain") if gate.passed else ("refuse", "loss")
-    kind = "hard" if gate.hard else "soft"
-    return [
-        (f"  {word} ", style),
-        (f"{gate.name} ", "bold"),
-        (f"{gate.value:.6g} against {gate.threshold:.6g} {gate.unit}, ", ""),
-        (f"headroom {gate.distance:+.4g}, {kind} {gate.detail}", "muted"),
-    ]
+def proposal_rows(proposal: Proposal, view: Snapshot) -> Rows:
+    """Everything about a proposal, as its detail panel draws it."""
+    detail = ProposalDetail()
+    detail.show(view, 0)
+    detail.show_proposal(proposal)
+    head: Rows = [[(f"digest {proposal.digest}, version {proposal.version}", "muted")], []]
+    return [*head, *detail.document(DETAIL_WIDTH)]
 
 
-def proposal_rows(proposal: Proposal) -> Rows:
-    """Everything about a proposal: terms, reasoning, size factors and every gate."""
-    rows: Rows = [
-        [(headline(proposal), "bold")],
-        [(f"{proposal.id} version {proposal.version}, {proposal.state.value}", "muted")],
-        [(f"digest {proposal.digest}", "muted")],
-        [(f"made {iso(proposal.created_ns)}, expires {iso(proposal.expires_ns)}", "muted")],
-        [],
-        *terms_rows(proposal),
-        [],
-        [("why  ", "muted"), (proposal.reasoning or "no reasoning was given", "")],
-        [
-            ("by   ", "muted"),
-            (f"{proposal.strategy}, confidence {proposal.confidence:.2f}, ", ""),
-            (f"regime {proposal.regime or 'unknown'}, {proposal.origin.value}", ""),
-        ],
-    ]
-    if proposal.why_waits:
-        rows.append([("waits because ", "muted"), (proposal.why_waits, "")])
-    if proposal.expected is not None:
-        ev = proposal.expected
-        basis = "prior" if ev.prior else f"{ev.n} trades"
-        rows.append(
-            [
-                ("expected ", "muted"),
-                (f"{ev.net_bps:+.1f} bps net, probability {ev.probability:.0%} ({basis})", ""),
-            ]
-        )
-    if proposal.factors:
-        rows += [[], [("size, factor by factor", "bold")]]
-        rows += [
-            [(f"  {f.name} ", ""), (f"{f.value:.6g}", "bold"), (f" → {f.result:.6g}", "muted")]
-            for f in proposal.factors
-        ]
-    if proposal.gates:
-        rows += [[], [("gates", "bold")]]
-        rows += [gate_row(gate) for gate in proposal.gates]
-    return rows
+def position_rows(position_id: str, view: Snapshot) -> Rows:
+    """Everything about an open position, as its detail panel draws it."""
+    detail = PositionDetail()
+    detail.show(view, 0)
+    detail.select(position_id)
+    return list(detail.document(DETAIL_WIDTH))
 
 
-def position_rows(view: PositionView) -> Rows:
-    """Everything about an open position."""
+def closing_rows(view: PositionView) -> Rows:
+    """What closing a position would realise, as far as is known before it fills."""
     p = view.position
+    gain = "gain" if view.unrealised >= 0 else "loss"
+    words = f"{amount(view.unrealised)} ({view.pnl_pct:+.2f} %)"
     return [
-        [(f"{p.direction.value} {amount(p.quantity)} {p.symbol}", "bold")],
-        [(f"{p.id}, opened {iso(p.opened_ns)} by {p.strategy}", "muted")],
-        [],
-        [("entry    ", "muted"), (amount(p.entry_price), "bold")],
-        [("mark     ", "muted"), (f"{view.mark:,.8g}", "bold")],
-        [
-            ("P&L      ", "muted"),
-            (f"{amount(view.unrealised)} ({view.pnl_pct:+.2f} %, {view.r_multiple:+.2f} R)",
-             "gain" if view.unrealised >= 0 else "loss"),
-        ],
-        [("stop     ", "muted"), (amount(p.stop), ""),
-         (f"  {view.stop_distance_pct:.2f} % away", "muted")],
-        [("targets  ", "muted"), (prices(p.targets), "")],
-        [("leverage ", "muted"), (f"{p.leverage}x", "")],
-        [("realised ", "muted"), (f"{amount(p.realised)}, fees {amount(p.fees)}", "")],
-        [("best     ", "muted"), (f"{p.mfe_pct:+.2f} %, worst {p.mae_pct:+.2f} %", "")],
-        [("managed  ", "muted"), ("by you (taken over)" if p.taken_over else "by the engine", "")],
-    ]  # fmt: skip
+        [("size   ", "muted"), (f"{amount(p.quantity)} {p.symbol}", "bold")],
+        [("entry  ", "muted"), (amount(p.entry_price), "")],
+        [("mark   ", "muted"), (f"{view.mark:,.8g}", "")],
+        [("P&L    ", "muted"), (words, gain)],
+    ]
 
 
 def stop_trouble(view: PositionView, price: Decimal) -> str:

@@ -305,12 +305,10 @@ class Form(Dialog):
         rows: Sequence[Parts],
         fields: Sequence[Field],
         submit: str = "Do it",
-        required: bool = True,
         monotonic: Callable[[], int] = monotonic_ns,
     ) -> None:
         super().__init__(title, rows, (), monotonic=monotonic)
         self._fields = tuple(fields)
-        self._required = required
         self._submit = submit
         self.error = Bar("error")
         self.choices = Choices((Choice("enter", submit, "submit"),))
@@ -363,7 +361,7 @@ class Form(Dialog):
                 self.query_one(f"#field-{field.name}", Input).focus()
                 return
         changed = {f.name: values[f.name] for f in self._fields if values[f.name] != f.value}
-        if not changed and self._required:
+        if not changed:
             self.error.put([("nothing was changed; esc leaves it as it is", "warn")])
             return
         self.dismiss(dict(changed))

@@ -15,11 +15,13 @@ import termios
 import threading
 from codecs import getincrementaldecoder
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
+from textual.drivers import linux_driver as base
 from textual.drivers.linux_driver import LinuxDriver
 
 from app.writer import TerminalWriter
@@ -102,19 +104,18 @@ class QuarterdeckDriver(LinuxDriver):
         assert sys.__stdout__ is not None
         self._screen_fd = os.dup(sys.__stdout__.fileno())
         self._leaving = False
+        self._writer: TerminalWriter | None = None
         self._handlers: dict[int, Any] = {}
 
     @property
     def backlog(self) -> int:
         """Frames that the terminal has not taken yet."""
-        writer = self._writer_thread
-        return writer.backlog if isinstance(writer, TerminalWriter) else 0
+        return self._writer.backlog if self._writer else 0
 
     @property
     def frames(self) -> int:
         """Writes so far; a sample that painted nothing leaves it unchanged."""
-        writer = self._writer_thread
-        return writer.frames if isinstance(writer, TerminalWriter) else 0
+        return self._writer.frames if self._writer else 0
 
     def _get_terminal_size(self) -> tuple[int, int]:
         try:
@@ -127,19 +128,18 @@ class QuarterdeckDriver(LinuxDriver):
         """Start drawing; signals are taken over before the first byte goes out."""
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._on_signal)
-        # The base class makes its writer when it starts; giving it the class to make is
+        # The base class makes its writer while it starts; giving it the class to make is
         # the one seam that it offers without a copy of the whole method.
-        import textual.drivers.linux_driver as base
-
-        original = base.WriterThread
-        base.WriterThread = self._make_writer  # type: ignore[assignment,misc]
+        original = base.WriterThread  # type: ignore[attr-defined]
+        base.WriterThread = self._make_writer  # type: ignore[attr-defined,assignment]
         try:
-            super().start_application_mode()
+            super().start_application_mode()  # type: ignore[no-untyped-call]
         finally:
-            base.WriterThread = original  # type: ignore[misc]
+            base.WriterThread = original  # type: ignore[attr-defined]
 
     def _make_writer(self, _file: object) -> TerminalWriter:
-        return TerminalWriter(self._screen_fd, self._hang_up, self._repaint)
+        self._writer = TerminalWriter(self._screen_fd, self._hang_up, self._repaint)
+        return self._writer
 
     def _repaint(self) -> None:
         self._loop.call_soon_threadsafe(self._app.refresh)
@@ -163,10 +163,8 @@ class QuarterdeckDriver(LinuxDriver):
 
     def _end(self, number: int) -> None:
         flushed = self.way_out.flush(FLUSH_SECONDS)
-        try:
+        with suppress(RuntimeError):  # the loop may have ended by itself
             self._loop.call_soon_threadsafe(self._app.exit, None, 128 + number)
-        except RuntimeError:
-            flushed = flushed and True  # the loop has ended by itself already
         if not self.way_out.left.wait(LEAVE_SECONDS if flushed else 0.0):
             self.restore()
             os._exit(128 + number)
@@ -185,10 +183,8 @@ class QuarterdeckDriver(LinuxDriver):
         except OSError:
             return
         finally:
-            try:
+            with suppress(OSError):
                 os.set_blocking(self._screen_fd, True)
-            except OSError:
-                self._leaving = True
 
     def stop_application_mode(self) -> None:
         """Stop drawing; a terminal that does not read is restored past the queue."""
@@ -199,8 +195,7 @@ class QuarterdeckDriver(LinuxDriver):
 
     def close(self) -> None:
         """End the writer, at the latest after a moment."""
-        writer = self._writer_thread
-        if isinstance(writer, TerminalWriter) and not writer.stop():
+        if self._writer is not None and (not self._writer.stop() or self._writer.dropped):
             self.restore()
 
     def run_input_thread(self) -> None:

@@ -7,23 +7,18 @@ the way is said rather than hidden.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from engine.core.types import Bar
-from engine.core.views import EquityPoint, JournalLine, Snapshot
+from engine.core.types import Bar, Decision
+from engine.core.views import EquityPoint, JournalLine
 from engine.hub import Hub
-
-if TYPE_CHECKING:
-    from widgets.panel import Panel
-
-    from app.app import QuarterdeckApp
 
 KEEP_BARS = 600
 KEEP_LINES = 5_000
 KEEP_POINTS = 2_000
-
-Feed = Callable[["Panel", Snapshot, int], None]
+KEEP_DECISIONS = 500
 
 
 class Follower:
@@ -57,7 +52,9 @@ class Feeds:
         self._hub: Hub | None = None
         self.journal = Follower("journal", KEEP_LINES)
         self.equity = Follower("equity", KEEP_POINTS)
+        self.decisions = Follower("decisions", KEEP_DECISIONS)
         self._bars: dict[str, Follower] = {}
+        self._read: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def follow(self, hub: Hub | None, symbol: str) -> None:
         """Take what is new of everything that is drawn now."""
@@ -67,9 +64,12 @@ class Feeds:
             self._hub = hub
             self.journal = Follower("journal", KEEP_LINES)
             self.equity = Follower("equity", KEEP_POINTS)
+            self.decisions = Follower("decisions", KEEP_DECISIONS)
             self._bars.clear()
+            self._read.clear()
         self.journal.follow(hub)
         self.equity.follow(hub)
+        self.decisions.follow(hub)
         if symbol:
             self.bars_of(symbol).follow(hub)
 
@@ -88,8 +88,13 @@ class Feeds:
     def points(self) -> Sequence[EquityPoint]:
         return tuple(self.equity.items)
 
-    def table(self, app: QuarterdeckApp) -> dict[str, Feed]:
-        """How each panel that is more than its snapshot is fed."""
-        from app import panels
+    def decision(self, key: str) -> Decision | None:
+        """A decision of the stream by its id."""
+        return next((d for d in reversed(self.decisions.items) if d.id == key), None)
 
-        return panels.feeds(app)
+    def new_decisions(self, reader: object) -> Sequence[Decision]:
+        """Decisions that this reader has not been given yet."""
+        since = self._read.get(reader, 0)
+        first = self.decisions.next - len(self.decisions.items)
+        self._read[reader] = self.decisions.next
+        return tuple(self.decisions.items)[max(0, since - first) :]

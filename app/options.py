@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import platformdirs
+
 from engine.core.clock import monotonic_ns
 
 LOCAL_HZ = 10.0
@@ -21,6 +23,11 @@ def is_remote(environ: Mapping[str, str] = os.environ) -> bool:
 def default_hz(environ: Mapping[str, str] = os.environ) -> float:
     """How often the screen looks at the engine: 10 Hz here, 4 Hz over SSH."""
     return REMOTE_HZ if is_remote(environ) else LOCAL_HZ
+
+
+def default_state_folder() -> Path:
+    """Where crash reports and the terminal's log go unless the command line says otherwise."""
+    return Path(platformdirs.user_state_dir("quarterdeck"))
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class AppOptions:
     theme: str = "dark"
     theme_folder: Path | None = None
     export_folder: Path = field(default_factory=Path.cwd)
-    state_folder: Path = field(default_factory=Path.cwd)
+    state_folder: Path = field(default_factory=default_state_folder)
     keys: Mapping[str, str | list[str]] = field(default_factory=dict)
     seed: int = 0
     shutdown: Callable[[], None] | None = None

@@ -61,4 +61,6 @@ class ActionProvider(Provider):
             title = f"Theme {name}"
             score = matcher.match(title)
             if score > 0:
-                yield Hit(score, Content(title), partial(self._deck.use_theme, name), text=title)
+                yield Hit(
+                    score, Content(title), partial(self._deck.views.use_theme, name), text=title
+                )

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
 
 from widgets.panel import Panel
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
     from engine.core.views import Snapshot
+    from widgets.chart import Levels
 
 CLASSES: dict[str, str] = {
     "approvals": "widgets.approvals:ApprovalsPanel",
@@ -34,19 +37,82 @@ CLASSES: dict[str, str] = {
     "orders": "widgets.orders:OrdersPanel",
 }
 
-Feed = Callable[[Panel, "Snapshot", int], None]
+SLOW = frozenset(("chart", "equity", "journal"))
+"""Panels that are fed once a second: plots and long texts."""
+
+Feed = Callable[[Any, "Snapshot", int], None]
 
 
 def build(name: str) -> Panel:
     """A new panel of this name."""
     module, _, cls = CLASSES[name].partition(":")
-    try:
-        made = getattr(import_module(module), cls)
-    except (ModuleNotFoundError, AttributeError):
-        made = Panel
-    return cast("Panel", made(id=f"panel-{name}"))
+    return cast("Panel", getattr(import_module(module), cls)(id=f"panel-{name}"))
 
 
-def feeds(app: QuarterdeckApp) -> dict[str, Feed]:
-    """How to feed what is more than its snapshot, by panel name."""
-    return {}
+class Feeder:
+    """Feeds the panels that draw streams, or what is selected in another panel."""
+
+    def __init__(self, deck: QuarterdeckApp) -> None:
+        self._deck = deck
+        self._own: dict[str, Feed] = {
+            "chart": self._chart,
+            "equity": self._equity,
+            "journal": self._journal,
+            "reasoning": self._reasoning,
+            "decision": self._decision,
+            "waterfall": self._waterfall,
+        }
+
+    def feed(self, name: str, panel: Panel, view: Snapshot, now_ns: int) -> None:
+        """Show a snapshot in a panel, and whatever else that panel draws."""
+        panel.show(view, now_ns)
+        if name in self._own:
+            self._own[name](panel, view, now_ns)
+
+    def _chart(self, panel: Any, view: Snapshot, now_ns: int) -> None:
+        symbol = self._deck.chosen_symbol()
+        market = next((m for m in view.markets if m.symbol == symbol), None)
+        panel.show_bars(
+            symbol,
+            self._deck.feeds.bars(symbol),
+            market.forming if market else None,
+            levels_of(view, symbol, self._deck.focused_panel()),
+            view.run.timeframe,
+        )
+
+    def _equity(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        panel.show_points(self._deck.feeds.points())
+
+    def _journal(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        panel.show_lines(self._deck.feeds.lines())
+
+    def _reasoning(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        if new := self._deck.feeds.new_decisions(panel):
+            panel.show_decisions(new)
+
+    def _decision(self, panel: Any, view: Snapshot, _now_ns: int) -> None:
+        screen = self._deck.base_screen()
+        if screen is not None and screen.active != "decision":
+            key = screen.selected("reasoning")
+            chosen = self._deck.feeds.decision(key or "")
+            if chosen is not None:
+                panel.show_decision(chosen)
+            elif symbol := self._deck.chosen_symbol():
+                panel.select(symbol)
+
+    def _waterfall(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        screen = self._deck.base_screen()
+        if screen is not None and screen.active != "waterfall":
+            panel.show_symbol(self._deck.chosen_symbol())
+
+
+def levels_of(view: Snapshot, symbol: str, panel: str) -> Levels | None:
+    """Entry, stop and targets to draw for a symbol: of its position or of its proposal.
+
+    The panel in use decides which of the two where a symbol has both.
+    """
+    from widgets.chart import Levels
+
+    if panel == "approvals" and any(p.symbol == symbol for p in view.proposals):
+        return Levels.of(msgspec.structs.replace(view, positions=()), symbol)
+    return Levels.of(view, symbol)

@@ -6,7 +6,6 @@ border: columns from 120x40, tabs from 80x24, one panel below, and a note under 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -17,17 +16,12 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Size
 from textual.screen import Screen
 
-from widgets.frame import Frame
-from widgets.panel import Panel
-
-try:
-    from widgets.status import StatusLine
-except ImportError:
-    from app.chrome import Bar as StatusLine
-
 from app import panels
 from app.chrome import FooterLine, MessageLine, SizeNote, TabsLine
 from engine.core.views import Snapshot
+from widgets.frame import Frame
+from widgets.panel import Panel
+from widgets.status import StatusLine
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
@@ -70,8 +64,8 @@ class Slot:
 
 LAYOUTS: dict[str, tuple[Slot, ...]] = {
     "desk": (
-        Slot("approvals", "Approvals", 0, 8, with_chart=True),
-        Slot("positions", "Positions", 0, 8, with_chart=True),
+        Slot("approvals", "Approvals", 0, 11, with_chart=True),
+        Slot("positions", "Positions", 0, 9, with_chart=True),
         Slot("signals", "Signals", 0),
         Slot("risk", "Risk", 0, 8),
         Slot("chart", "Chart", 1),
@@ -128,7 +122,7 @@ class DeckScreen(Screen[None]):
         self.maximised = False
         self.fit = Fit.FULL
         self.filters: dict[str, str] = {}
-        self._slow_due: set[str] = set()
+        self._due: set[str] = set()
 
     @property
     def deck(self) -> QuarterdeckApp:
@@ -245,29 +239,17 @@ class DeckScreen(Screen[None]):
         panel = self.panels.get(panel_id)
         return panel.selected_key if panel is not None else None
 
-    def show(
-        self,
-        snapshot: Snapshot | None,
-        now_ns: int,
-        slow: bool,
-        feeds: dict[str, Callable[[Panel, Snapshot, int], None]],
-    ) -> None:
-        """Feed every visible panel; charts and texts only when `slow` says so."""
-        if snapshot is None:
-            return
+    def feed(self, view: Snapshot, now_ns: int, slow: bool) -> None:
+        """Feed every visible panel; plots and long texts only when `slow` says so."""
         for name in self._visible_ids():
-            panel = self.panels[name]
-            if name in feeds:
-                if slow or name in self._slow_due:
-                    self._slow_due.discard(name)
-                    feeds[name](panel, snapshot, now_ns)
-            else:
-                panel.show(snapshot, now_ns)
+            if name not in panels.SLOW or slow or name in self._due:
+                self._due.discard(name)
+                self.deck.feeder.feed(name, self.panels[name], view, now_ns)
 
     def has_due(self) -> bool:
         """Whether something waits to be fed at the next sample."""
-        return bool(self._slow_due & set(self._visible_ids()))
+        return bool(self._due & set(self._visible_ids()))
 
     def feed_now(self) -> None:
         """Feed charts and texts at the next sample: something was selected or uncovered."""
-        self._slow_due.update(self.panels)
+        self._due.update(self.panels)

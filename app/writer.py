@@ -34,7 +34,7 @@ class TerminalWriter(Thread):
         self._queue: deque[str] = deque()
         self._changed = Condition()
         self._stopping = False
-        self._dropped = False
+        self.dropped = False
         self._writing = False
         self.gone = False
         self.bytes = 0
@@ -51,8 +51,8 @@ class TerminalWriter(Thread):
         with self._changed:
             if self.gone or self._stopping:
                 return
-            if self._dropped or len(self._queue) >= MAX_FRAMES:
-                self._dropped = True
+            if self.dropped or len(self._queue) >= MAX_FRAMES:
+                self.dropped = True
                 return
             self._queue.append(text)
             self._changed.notify()
@@ -79,9 +79,9 @@ class TerminalWriter(Thread):
             written = self._put(data)
             with self._changed:
                 self._writing = False
-                drained = self._dropped and not self._queue
+                drained = self.dropped and not self._queue
                 if drained:
-                    self._dropped = False
+                    self.dropped = False
             if not written:
                 self._on_gone()
                 return

@@ -72,7 +72,7 @@ def make_gates(passed: bool = True) -> tuple[Gate, ...]:
          6.1 if passed else -2.0, "bps", False, "net of fees"),
     ]  # fmt: skip
     names = ("code", "name", "passed", "value", "threshold", "distance", "unit", "hard", "detail")
-    return tuple(Gate(**dict(zip(names, row, strict=True))) for row in rows)
+    return tuple(msgspec.convert(dict(zip(names, row, strict=True)), Gate) for row in rows)
 
 
 def make_signal(symbol: str, strategy: str = "ema_cross", action: Action = Action.BUY) -> Signal:

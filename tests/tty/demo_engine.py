@@ -1,0 +1,52 @@
+"""The scripted engine of the demo: publishes a world whose prices move at a given rate."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from engine.core.clock import pause
+from engine.core.ids import source
+from engine.core.views import Snapshot
+from tests.ui import fakehub
+from tests.ui.hostile import poison
+
+if TYPE_CHECKING:
+    from app.app import QuarterdeckApp
+
+
+def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
+    """Attach a hub and move its world until the program ends."""
+    symbols = [*fakehub.SYMBOLS, *(f"C{i:02d}/USDT" for i in range(3, options.symbols))]
+    snapshot = fakehub.world(
+        markets=tuple(fakehub.make_market(symbol) for symbol in symbols[: options.symbols])
+    )
+    if options.hostile:
+        snapshot = poison(snapshot, options.seed)
+    hub = fakehub.FakeHub(snapshot)
+    app.call_from_thread(app.attach, hub)
+    if options.fault == "screen":
+        app.call_from_thread(lambda: app.call_later(_fault))
+    if options.fault == "engine":
+        app.call_from_thread(app.engine_failed, RuntimeError("planted in the engine"))
+    draws = source(7, "demo")
+    while options.rate:
+        pause(1.0 / options.rate)
+        hub.change(**moved(hub.snapshot, draws.random()))
+
+
+def moved(snapshot: Snapshot | None, draw: float) -> dict[str, object]:
+    """The fields of a snapshot after one symbol's price has moved."""
+    assert snapshot is not None
+    index = int(draw * len(snapshot.markets))
+    market = snapshot.markets[index]
+    price = market.last * (1 + (draw - 0.5) / 1_000)
+    changed = msgspec.structs.replace(market, last=price, bid=price * 0.9999, ask=price * 1.0001)
+    markets = (*snapshot.markets[:index], changed, *snapshot.markets[index + 1 :])
+    return {"markets": markets, "time_ns": snapshot.time_ns + 1_000_000}
+
+
+def _fault() -> None:
+    raise RuntimeError("planted in the screen")
