@@ -59,7 +59,8 @@ def back_up(journal: Path, target: Path) -> Backup:
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"can't back up to {target}: {error}", "check its folder") from None
         finally:
-            part.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
     return Backup(path=target, last_seq=backup.last_seq, digest=backup.digest)
 
 

@@ -7,6 +7,7 @@ journal always gives the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -134,5 +135,6 @@ def _write(path: Path, lines: Iterable[bytes]) -> int:
     except OSError as error:
         raise JournalError(f"can't write {path}: {error.strerror}", "check the folder") from None
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return count

@@ -32,6 +32,7 @@ class Mailbox:
         self.path = journal.with_name(journal.name + ".mailbox")
         self._taken = journal.with_name(journal.name + ".mailbox-taken")
         self._seen: set[str] = set()
+        self._looked = False
         self.rejected: list[str] = []
 
     def append(self, command: AnyCommand) -> None:
@@ -50,7 +51,9 @@ class Mailbox:
             ) from None
 
     def waiting(self) -> bool:
-        """Whether something may be in the box; one stat, for polling."""
+        """Whether something may be in the box; a stat, for polling."""
+        if not self._looked and self._taken.exists():
+            return True
         try:
             return self.path.stat().st_size > 0
         except OSError:
@@ -62,7 +65,8 @@ class Mailbox:
         After a kill between the two they come again; `done` holds the ids of commands
         that the journal already has.
         """
-        lines = self._lines(self._taken) if not self._seen else []
+        lines = [] if self._looked else self._lines(self._taken)
+        self._looked = True
         if self.waiting():
             with self._locked() as fd:
                 fresh = os.pread(fd, os.fstat(fd).st_size, 0)

@@ -101,8 +101,8 @@ class Store:
         rows: dict[str, list[tuple[Any, ...]]] = {}
         for number, record, _ in batch:
             if isinstance(record, Measured):
-                values = msgspec.json.encode(record.values, order="sorted").decode()
-                measured.append((record.time_ns, wall_ns(), values))
+                text = msgspec.json.encode(record.values, order="sorted").decode()
+                measured.append((record.time_ns, wall_ns(), text))
                 continue
             if number <= seq:
                 continue
