@@ -182,26 +182,8 @@ class Matcher:
         return Taken(left, max(price, instrument.price_tick), len(side))
 
     def lots(self, symbol: str, base: Decimal) -> Decimal:
-        """Base units of a level as whole lots of the instrument."""
+        """Base units as whole lots of the instrument; the most it allows for an infinity."""
         instrument = self._instruments[symbol]
+        if not base.is_finite():
+            return instrument.max_qty
         return round_qty(instrument, base / instrument.contract_size)
-
-
-def displayed(book: Book, order: Order) -> Decimal:
-    """What stands before a limit order that joins at its price."""
-    limit = float(order.limit or ZERO)
-    buy = order.side is Side.BUY
-    for price, size in book.bids if buy else book.asks:
-        if price == limit or (book.modelled and (price < limit if buy else price > limit)):
-            return Decimal(repr(size))
-        if price < limit if buy else price > limit:
-            return ZERO
-    return ZERO
-
-
-def far_side(event: Quote | Book, buy: bool) -> float | None:
-    """The best price on the other side, which a resting order would have met."""
-    if type(event) is Quote:
-        return event.ask if buy else event.bid
-    levels = (event.asks if buy else event.bids) if isinstance(event, Book) else ()
-    return levels[0][0] if levels else None

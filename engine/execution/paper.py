@@ -52,8 +52,9 @@ from engine.core.types import (
     Tick,
 )
 from engine.execution.broker import BrokerEvent, FillEvent, OrderUpdate
-from engine.execution.matching import Found, Matcher, displayed, far_side
+from engine.execution.matching import Found, Matcher
 from engine.execution.orders import advance, fill_order
+from engine.execution.resting import displayed, touch, traded_through
 from engine.execution.tape import Tape
 from engine.market.costs import BPS, CostModel
 from engine.market.instruments import check_order, round_price
@@ -354,27 +355,13 @@ class PaperBroker:
 
     def _rest(self, working: _Working, event: Tick | Quote | Book) -> list[BrokerEvent]:
         """Fill a resting limit that was traded through, or whose queue has traded."""
-        order = working.order
-        if order.limit is None:
-            raise InvariantBroken(f"order {order.id} rests without a limit", "")
-        limit, buy = float(order.limit), order.side is Side.BUY
-        left = order.quantity - order.filled
-        if isinstance(event, Tick):
-            through = event.price < limit if buy else event.price > limit
-            if not through and event.price == limit and event.buyer_maker is buy:
-                traded = Decimal(repr(event.size))
-                reached = self._matcher.lots(order.symbol, max(traded - working.queue, ZERO))
-                working.queue = max(working.queue - traded, ZERO)
-                quantity, rule = min(left, reached), "queue"
-            else:
-                quantity, rule = (left if through else ZERO), "through"
-        else:
-            far = far_side(event, buy)
-            through = far is not None and (far < limit if buy else far > limit)
-            quantity, rule = (left if through else ZERO), "through"
+        touched = touch(working.order, working.queue, event)
+        working.queue = touched.queue
+        quantity = self._matcher.lots(working.order.symbol, touched.base)
+        quantity = min(quantity, working.order.quantity - working.order.filled)
         if not quantity:
             return []
-        return [self._make(working, quantity, event.time_ns, rule)]
+        return [self._make(working, quantity, event.time_ns, touched.rule)]
 
     def _make(self, working: _Working, quantity: Decimal, at_ns: int, rule: str) -> FillEvent:
         order = working.order
@@ -424,11 +411,7 @@ class PaperBroker:
     def _rest_bar(self, working: _Working, bar: Bar) -> list[BrokerEvent]:
         """A bar fills a resting limit only if it rested before the bar and was traded through."""
         order = working.order
-        if order.limit is None or order.created_ns > bar.open_ns:
-            return []
-        limit = float(order.limit)
-        through = bar.low < limit if order.side is Side.BUY else bar.high > limit
-        if not through:
+        if order.created_ns > bar.open_ns or not traded_through(order, bar):
             return []
         return [self._make(working, order.quantity - order.filled, bar.close_ns, "bar_through")]
 

@@ -161,6 +161,7 @@ def test_real_ccxt_binance_structure() -> None:
         ("0.00000", "60000", "not positive"),
         ("NaN", "60000", "not positive"),
         ("9001", "60000", "above the maximum"),
+        ("0.000001", "60000", "multiple of the lot"),
         ("0.001", "60000.001", "multiple of the tick"),
         ("0.001", "300000.01", "above 5 times"),
         ("0.001", "11999.99", "below 0.2 times"),
@@ -188,3 +189,12 @@ def test_dust_is_what_nobody_can_sell() -> None:
     assert is_dust(instrument, D("0.00008"), D(60_000))
     assert is_dust(instrument, D("0.000009"), D(60_000))
     assert not is_dust(instrument, D("0.00009"), D(60_000))
+
+
+def test_minimum_quantity_is_a_limit_of_its_own() -> None:
+    """On venues whose smallest order is several lots."""
+    market = ccxt_market(limits={"amount": {"min": 0.005}, "cost": {"min": None}})
+    instrument = from_ccxt(market, "binance")
+    assert "below the minimum" in check_order(instrument, D("0.004"), None, D(60_000))
+    assert check_order(instrument, D("0.005"), None, D(60_000)) == ""
+    assert is_dust(instrument, D("0.004"), D(60_000))

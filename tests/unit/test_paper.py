@@ -12,8 +12,9 @@ import pytest
 
 from engine.core.clock import MILLISECOND, MINUTE
 from engine.core.errors import InvariantBroken
-from engine.core.types import Bar, Fill, Liquidity, Order, OrderState, Purpose, Side
+from engine.core.types import Bar, Book, Fill, Liquidity, Order, OrderState, Purpose, Side
 from engine.execution.broker import FillEvent
+from engine.execution.matching import Found, Matcher
 from engine.execution.paper import FillContext
 from tests.execution_help import START_NS, SYMBOL, D, Market
 
@@ -334,3 +335,29 @@ def test_perpetual_fees_are_those_of_perpetuals() -> None:
     bought = fills(market.broker.submit(market.order("0.01")))[0]
     assert bought.fee == bought.price * D("0.01") * D("0.0005")
     assert bought.fee_asset == "USDT"
+
+
+def test_makers_pay_the_makers_fee_and_fees_round_up() -> None:
+    market = Market(latency_ms=0, symbol="BTC/USDT:USDT")
+    market.quote(60_000, 60_000.1)
+    market.broker.submit(market.order("0.01", limit=59_000))
+    made = fills(market.tick(58_999.0, after_ms=1))[0]
+    assert made.fee == D(59_000) * D("0.01") * D("0.0002")
+    coins = Market(latency_ms=0, symbol="SHIB/USDT")
+    coins.quote(0.00001233, 0.00001234)
+    bought = fills(coins.broker.submit(coins.order("900001")))[0]
+    exact = bought.quantity * bought.price * D("0.001")
+    assert exact < bought.fee < exact + D("0.00000001")
+
+
+def test_beyond_the_depth_no_exit_is_better_than_the_deepest_level() -> None:
+    """With a law so weak that it would flatter, the book that was there still binds."""
+    market = Market(latency_ms=0, cost__impact_coefficient=0.1)
+    market.quote(60_000, 60_001)
+    thin = Book(symbol=SYMBOL, time_ns=START_NS, bids=((60_000.0, 0.1), (59_000.0, 0.1)), asks=BIDS)
+    found = Found(thin, "book", thin, 60_000.0, 1.0)
+    matcher = Matcher(
+        market.parameters, market.costs, market.broker.tape, market.broker.instruments
+    )
+    taken = matcher.all_of(market.order("0.5", Side.SELL, Purpose.EXIT), found)
+    assert (taken.quantity, taken.price) == (D("0.5"), D(59_000))
