@@ -361,3 +361,16 @@ def test_beyond_the_depth_no_exit_is_better_than_the_deepest_level() -> None:
     )
     taken = matcher.all_of(market.order("0.5", Side.SELL, Purpose.EXIT), found)
     assert (taken.quantity, taken.price) == (D("0.5"), D(59_000))
+
+
+def test_a_bar_that_began_before_a_limit_came_does_not_fill_it() -> None:
+    """Its low may lie before the order."""
+    market = warmed()
+    began = market.clock.now_ns()
+    market.clock.advance(MINUTE // 2)
+    market.broker.submit(market.order("0.1", limit=59_900))
+    market.clock.advance(MINUTE // 2)
+    values: dict[str, Any] = {"open": 6e4, "high": 6e4, "low": 5e4, "close": 6e4, "volume": 1.0}
+    bar = Bar(symbol=SYMBOL, open_ns=began, span_ns=MINUTE, **values)
+    assert fills(market.broker.on_market(bar)) == []
+    assert len(fills(market.bar(60_000.0, 60_010.0, 59_899.0, 60_000.0))) == 1
