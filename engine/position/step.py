@@ -1087,7 +1087,8 @@ def _run(
             quiet = low > lo and high < hi and times[i] + span < until
             if flags & (TRAIL | URGENCY) and follows and quiet and high > best:
                 floor = _floor(state, marks, rules, high, flags)
-                quiet = direction * closes[i] > floor
+                # The open must not be the new best itself: the adverse extreme comes after it.
+                quiet = direction * opens[i] <= best and direction * closes[i] > floor
                 if quiet:
                     _rise(state, marks, rules, high, times[i] + 2 * (span // 3), flags)
                     lo = floor

@@ -35,6 +35,11 @@ def test_ticks_of_the_path_and_the_array_loop_leave_alike(symbol: str, profile: 
     signal[330::473] = -1
     rules = plan(profile=profile).rules
     rules[step.R_STOP_ATR] = 12.0  # so that the percentages of a minute chart come into reach
+    if profile == "sniper":
+        # Narrow: closes come back through the stop that the same bar's extreme raised.
+        rules[step.R_TRAIL_MODE] = step.MODE_PCT
+        rules[[step.R_TRAIL_ACTIVATION, step.R_TRAIL_PCT]] = 0.02, 0.04
+        rules[step.R_BE_ACTIVATION] = np.nan
     account = np.array([100_000.0, 0.0004, 0.00005, 0.2, 0.001, 1.0, 1.0])
     trades = np.zeros((1000, step.TRADE_SIZE))
     run = step.make_run(step.ALL_RULES)

@@ -258,6 +258,24 @@ def test_only_a_person_may_loosen_a_stop() -> None:
     assert out.reason is ExitReason.STOP_LOSS
 
 
+def test_a_moved_stop_holds_from_the_next_price_on() -> None:
+    held = watch()
+    walk(held, 100.0)
+    held.move_stop(99.5)
+    (out,) = walk(held, 99.4)
+    assert (out.reason, out.price) == (ExitReason.STOP_LOSS, 99.4)
+
+
+def test_drawdown_velocity_is_measured_from_the_best_price() -> None:
+    fast = watch(stop=80.0)
+    walk(fast, 100.4, span=5 * HOUR)
+    (cut,) = walk(fast, 97.3)
+    assert "drawdown" in cut.fired
+    slow = watch(stop=80.0)
+    walk(slow, 100.4)
+    assert walk(slow, 98.9, 97.3, span=HOUR) == []
+
+
 def test_a_person_moves_the_targets() -> None:
     held = watch()
     walk(held, 102.0)
