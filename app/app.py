@@ -265,6 +265,18 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
     def terminal_backlog(self) -> int:
         return int(getattr(self._driver, "backlog", 0))
 
+    def cursor_moved(self) -> None:
+        """The person moved a cursor: what follows it (chart, gates) comes with the next sample.
+
+        The row itself is painted at once, and nothing else stands in its way.
+        """
+        screen = self.base_screen()
+        if screen is not None:
+            screen.feed_now()
+            if screen.active == "approvals":
+                self.shown.moved()
+                self.shown.draw(self._drawn_proposal(screen))
+
     def hurry_paint(self) -> None:
         """Feed what came into view at once rather than with the next second."""
         screen = self.base_screen()
@@ -456,9 +468,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
 
     def picked(self, panel_id: str) -> None:
         """A row was chosen with the mouse: by the person's own hand, as with a key."""
-        if panel_id == "approvals":
-            self.shown.moved()
-        self.hurry_paint()
+        self.cursor_moved()
 
     def refresh_status(self, screen: DeckScreen) -> None:
         """Show mode, feed, control state, money and health: always the newest, never frozen."""

@@ -18,6 +18,7 @@ from textual.screen import Screen
 
 from app import panels
 from app.chrome import FooterLine, MessageLine, SizeNote, TabsLine
+from engine.core.clock import MILLISECOND
 from engine.core.views import Snapshot
 from widgets.frame import Frame
 from widgets.panel import Panel
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 FULL = Size(120, 40)
 TABS = Size(80, 24)
 LEAST = Size(60, 15)
+
+KEY_PAINT_NS = 50 * MILLISECOND
+"""For this long after a key its effects are painted without waiting for the timer."""
 
 
 class Fit(StrEnum):
@@ -150,6 +154,14 @@ class DeckScreen(Screen[None]):
         self.share_out(self.app.size)
         self.focus_panel(self.active)
         self.deck.screen_ready(self)
+
+    def on_idle(self) -> None:
+        """Paint at once what a key has just changed.
+
+        Textual paints on a timer of sixty frames a second, which costs a key up to 16 ms.
+        """
+        if self.deck.quiet_ns() < KEY_PAINT_NS and not self.app._batch_count and self.is_current:
+            self._on_timer_update()
 
     def on_resize(self, event: events.Resize) -> None:
         self.share_out(event.size)

@@ -27,17 +27,14 @@ class Views:
         screen = self.deck.base_screen()
         if screen is None:
             return
-        panel = screen.panels[screen.active]
-        panel.move(int(by))
-        if screen.active == "approvals":
-            self.deck.shown.moved()
-        self.deck.hurry_paint()
+        screen.panels[screen.active].move(int(by))
+        self.deck.cursor_moved()
 
     def do_next_panel(self, by: str) -> None:
         screen = self.deck.base_screen()
         if screen is not None:
             screen.next_panel(int(by))
-            self.deck.hurry_paint()
+            self.deck.cursor_moved()
 
     def do_maximise(self, _argument: str) -> None:
         screen = self.deck.base_screen()

@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--bare", action="store_true", help="no engine at all")
     parser.add_argument("--rate", type=float, default=0.0, help="snapshots a second")
+    parser.add_argument("--still", action="store_true", help="publish, and change nothing")
     parser.add_argument("--symbols", type=int, default=3)
     parser.add_argument("--hz", type=float, default=None)
     parser.add_argument("--flush", type=float, default=0.0, help="seconds that flushing takes")

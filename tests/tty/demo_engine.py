@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +22,13 @@ def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
     """Attach a hub and move its world until the program ends."""
     symbols = [*fakehub.SYMBOLS, *(f"C{i:02d}/USDT" for i in range(3, options.symbols))]
     snapshot = fakehub.world(
-        markets=tuple(fakehub.make_market(symbol) for symbol in symbols[: options.symbols])
+        markets=tuple(fakehub.make_market(symbol) for symbol in symbols[: options.symbols]),
+        positions=tuple(
+            fakehub.make_position(index, symbol)
+            for index, symbol in enumerate(symbols[: options.symbols])
+        )
+        if options.symbols > 3
+        else (fakehub.make_position(),),
     )
     if options.hostile:
         snapshot = poison(snapshot, options.seed)
@@ -34,18 +41,31 @@ def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
     draws = source(7, "demo")
     while options.rate:
         pause(1.0 / options.rate)
-        hub.change(**moved(hub.snapshot, draws.random()))
+        hub.change(**({} if options.still else moved(hub.snapshot, draws.random())))
 
 
 def moved(snapshot: Snapshot | None, draw: float) -> dict[str, object]:
-    """The fields of a snapshot after one symbol's price has moved."""
+    """The fields of a snapshot after one symbol's price has moved, and all that hangs on it."""
     assert snapshot is not None
+    replace = msgspec.structs.replace
     index = int(draw * len(snapshot.markets))
     market = snapshot.markets[index]
-    price = market.last * (1 + (draw - 0.5) / 1_000)
-    changed = msgspec.structs.replace(market, last=price, bid=price * 0.9999, ask=price * 1.0001)
+    price = market.last * (1 + (draw * 977 % 1 - 0.5) / 1_000)
+    changed = replace(market, last=price, bid=price * 0.9999, ask=price * 1.0001)
     markets = (*snapshot.markets[:index], changed, *snapshot.markets[index + 1 :])
-    return {"markets": markets, "time_ns": snapshot.time_ns + 1_000_000}
+    positions = tuple(
+        replace(view, mark=price, unrealised=view.unrealised + Decimal(f"{draw - 0.5:.2f}"))
+        if view.position.symbol == market.symbol
+        else view
+        for view in snapshot.positions
+    )
+    equity = snapshot.account.equity + Decimal(f"{draw - 0.5:.2f}")
+    return {
+        "markets": markets,
+        "positions": positions,
+        "account": replace(snapshot.account, equity=equity),
+        "time_ns": snapshot.time_ns + 1_000_000,
+    }
 
 
 def _fault() -> None:
