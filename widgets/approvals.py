@@ -113,8 +113,8 @@ class ApprovalsPanel(TablePanel):
         )  # fmt: skip
 
 
-def terms(proposal: Proposal, quote: str, width: int) -> list[Line]:
-    """A proposal's terms in three or four rows: prices, money, why, and the reasoning."""
+def terms(proposal: Proposal, quote: str, width: int, most: int = 2) -> list[Line]:
+    """A proposal's terms: prices, money, why, and up to `most` rows of reasoning."""
     price = proposal.price
     stop: list[Run] = [
         (numbers.price(proposal.stop), "stop"),
@@ -148,4 +148,4 @@ def terms(proposal: Proposal, quote: str, width: int) -> list[Line]:
     lines = flow(facts, width)
     if proposal.why_waits:
         lines += [(("Waits because ", "muted"), run(proposal.why_waits))]
-    return lines + paragraph(proposal.reasoning, width, "soft", limit=2)[:2]
+    return lines + paragraph(proposal.reasoning, width, "soft", limit=most)

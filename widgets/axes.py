@@ -36,8 +36,3 @@ def time_step(ns_per_cell: float, cells: int) -> int:
     """The least round span of time that is at least `cells` cells wide."""
     least = ns_per_cell * cells
     return next((step for step in _TIME_STEPS if step >= least), _TIME_STEPS[-1])
-
-
-def round_span(ns: float) -> int:
-    """The least round span of time of at least this length."""
-    return next((step for step in _TIME_STEPS if step >= ns), math.ceil(ns / DAY) * DAY)

@@ -89,19 +89,24 @@ def wrap(text: str, width: int, limit: int = 200) -> list[str]:
         return []
     lines: list[str] = []
     for paragraph in SafeText(text).split("\n"):
-        line = ""
-        for word in plain(paragraph).split():
-            for piece in chop_cells(word, width) if width_of(word) > width else (word,):
-                if not line:
-                    line = piece
-                elif width_of(line) + 1 + width_of(piece) <= width:
-                    line += f" {piece}"
-                else:
-                    lines.append(line)
-                    line = piece
-            if len(lines) > limit:
-                break
-        lines.append(line)
+        lines += _wrapped(paragraph, width, limit + 1 - len(lines))
         if len(lines) > limit:
-            return [*lines[: limit - 1], ELLIPSIS]
+            return [*lines[: limit - 1], cut(f"{lines[limit - 1]} {ELLIPSIS}", width)]
     return lines
+
+
+def _wrapped(paragraph: str, width: int, limit: int) -> list[str]:
+    lines: list[str] = []
+    line = ""
+    for word in plain(paragraph).split():
+        for piece in chop_cells(word, width) if width_of(word) > width else (word,):
+            if not line:
+                line = piece
+            elif width_of(line) + 1 + width_of(piece) <= width:
+                line += f" {piece}"
+            else:
+                lines.append(line)
+                line = piece
+        if len(lines) >= limit:
+            return lines
+    return [*lines, line]

@@ -165,6 +165,7 @@ class PriceChart(Panel):
         _draw_levels(grid, scale, plan, self._levels)
         first = plan.columns - 1 - (len(shown) - 1) * step
         _draw_candles(grid, scale, shown, first, step, self.monochrome)
+        _name_levels(grid, scale, plan, self._levels)
         _draw_volume(grid, plan, shown, first, step)
         _draw_times(grid, plan, shown, first, step)
         if end == len(bars):
@@ -230,19 +231,22 @@ def _label(grid: Grid, plan: _Plan, y: int, price: float, words: str, sign: str 
 
 
 def _draw_levels(grid: Grid, scale: Scale, plan: _Plan, levels: Levels | None) -> None:
+    for _, price, role in levels.lines() if levels else ():
+        if scale.has(price):
+            for x in range(plan.columns):
+                grid.put(x, scale.row(price), "╌", role)
+
+
+def _name_levels(grid: Grid, scale: Scale, plan: _Plan, levels: Levels | None) -> None:
+    """Names at the left and prices at the right; one outside stands at the edge, with an arrow."""
     taken: set[int] = set()
     for name, price, role in levels.lines() if levels else ():
-        inside = scale.has(price)
+        arrow = "" if scale.has(price) else ("↑ " if price > scale.high else "↓ ")
         y = scale.row(price)
-        if inside:
-            for x in range(plan.columns):
-                grid.put(x, y, "╌", role)
-        arrow = "" if inside else ("↑ " if price > scale.high else "↓ ")
         while y in taken:
             y += 1 if y < plan.rows // 2 else -1
         taken.add(y)
-        text = f"{arrow}{name} "
-        grid.write(0, y, text, role)
+        grid.write(0, y, f"{arrow}{name} "[: plan.columns], role)
         _label(grid, plan, y, price, role)
 
 

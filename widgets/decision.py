@@ -15,7 +15,7 @@ from widgets.lines import BLANK, Line, crop, run, spread
 from widgets.panel import DocumentPanel
 
 _BAR = 12
-_SOURCE = 14
+_SOURCE = 12
 
 
 class DecisionDetail(DocumentPanel):

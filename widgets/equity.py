@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from engine.core.clock import DAY, SECOND
 from engine.core.views import EquityPoint, Snapshot
-from widgets import axes, numbers
+from widgets import numbers
 from widgets.cells import fit
-from widgets.dots import Dots
 from widgets.frame import Frame
+from widgets.grid import Grid
 from widgets.lines import Line, Run
 from widgets.panel import Panel, said
+from widgets.spark import BLOCKS
 
 _LEAST_WIDTH = 24
 _DRAWDOWN_FROM = 5
+_EIGHTHS = len(BLOCKS)
+_LENGTHEN = 1.1
 
 
 class EquityLine(Panel):
@@ -53,97 +57,101 @@ class EquityLine(Panel):
         axis = max(len(numbers.money(high)), len(numbers.money(low))) + 1
         cells = width - axis
         if width < _LEAST_WIDTH or cells < 8 or height < 1:
-            last = points[-1].equity
-            return said((f"{numbers.money(last)}", ""), width, height)
+            return said((numbers.money(points[-1].equity), ""), width, height)
         times = 1 if height >= 4 else 0
         below = max(1, (height - times) // 4) if height >= _DRAWDOWN_FROM else 0
         rows = height - times - below
-        columns = buckets(points, cells * 2)
-        lines = [
-            (*line, *label)
-            for line, label in zip(
-                _line(columns, low, high, cells, rows),
-                _labels(low, high, points[-1].equity, rows, axis),
-                strict=True,
-            )
-        ]
-        lines += _drawdown(columns, cells, below, axis)
+        columns = buckets(points, cells)
+        lines: list[Line] = _equity(columns, low, high, rows, cells, axis)
+        if below:
+            lines += _drawdown(columns, below, cells, axis)
         if times:
-            lines.append(_times(points, cells, axis))
+            lines.append(_times(points, len(columns), cells))
         return lines
 
 
 def buckets(points: Sequence[EquityPoint], most: int) -> list[EquityPoint]:
     """The last point of each of at most `most` equal spans of time.
 
-    Spans are round and counted from zero, so that the picture moves by whole columns and
-    stands still in between.
+    Spans come in fixed lengths and are counted from zero, so that the picture moves by whole
+    columns and stands still in between.
     """
     if len(points) < 2 or most < 2:
         return list(points[-1:])
-    span = axes.round_span((points[-1].time_ns - points[0].time_ns) / (most - 1))
+    span = _span((points[-1].time_ns - points[0].time_ns) / (most - 1))
     kept: dict[int, EquityPoint] = {point.time_ns // span: point for point in points}
-    first, last = min(kept), max(kept)
     filled: list[EquityPoint] = []
-    for at in range(first, last + 1):
+    for at in range(min(kept), max(kept) + 1):
         filled.append(kept.get(at, filled[-1] if filled else points[0]))
     return filled[-most:]
 
 
-def _line(
-    columns: Sequence[EquityPoint], low: float, high: float, cells: int, rows: int
-) -> list[tuple[Run, ...]]:
-    dots = Dots(cells, rows)
+def _span(least: float) -> int:
+    """The least span of a fixed row of lengths, each a tenth longer than the one before."""
+    steps = math.ceil(math.log(max(1.0, least / SECOND)) / math.log(_LENGTHEN))
+    return max(SECOND, math.ceil(SECOND * _LENGTHEN**steps))
+
+
+def _equity(
+    columns: Sequence[EquityPoint], low: float, high: float, rows: int, cells: int, axis: int
+) -> list[Line]:
     span = (high - low) or 1.0
-    flat = high == low
-    before: int | None = None
-    for x, point in enumerate(columns):
-        share = 0.5 if flat else (high - point.equity) / span
-        y = round(share * (dots.height - 1))
-        dots.column(x, y if before is None else before, y)
-        before = y
-    return [((dots.row(row), "primary"),) for row in range(rows)]
-
-
-def _labels(low: float, high: float, last: float, rows: int, axis: int) -> list[tuple[Run, ...]]:
-    labels: list[tuple[Run, ...]] = [((" " * axis, ""),)] * rows
-    if rows >= 1:
-        labels[0] = ((fit(numbers.money(high), axis, "right"), "muted"),)
-    if rows >= 2 and low != high:
-        labels[-1] = ((fit(numbers.money(low), axis, "right"), "muted"),)
+    levels = [0.5 if high == low else (point.equity - low) / span for point in columns]
+    grid = Grid(cells, rows)
+    top = rows * _EIGHTHS - 1
+    for x, share in enumerate(levels):
+        full, rest = divmod(1 + round(share * top), _EIGHTHS)
+        for level in range(full):
+            grid.put(x, rows - 1 - level, "█", "area")
+        if rest:
+            grid.put(x, rows - 1 - full, BLOCKS[rest - 1], "primary")
+        else:
+            grid.put(x, rows - full, "█", "primary")
+    labels = {0: (numbers.money(high), "muted")}
+    if rows > 1 and low != high:
+        labels[rows - 1] = (numbers.money(low), "muted")
+    last = columns[-1].equity
     if rows >= 4 and low < last < high:
-        at = max(1, min(rows - 2, round((high - last) / (high - low) * (rows - 1))))
-        labels[at] = ((fit(numbers.money(last), axis, "right"), "bold"),)
-    return labels
+        at = max(1, min(rows - 2, round((high - last) / span * (rows - 1))))
+        labels[at] = (numbers.money(last), "bold")
+    return _labelled(grid, labels, axis)
 
 
-def _drawdown(
-    columns: Sequence[EquityPoint], cells: int, rows: int, axis: int
-) -> list[tuple[Run, ...]]:
-    """Drawdown hanging from a line of zero, in the scale of its worst."""
-    if not rows:
-        return []
-    dots = Dots(cells, rows)
+def _drawdown(columns: Sequence[EquityPoint], rows: int, cells: int, axis: int) -> list[Line]:
+    """Drawdown hanging from the line of zero, in the scale of its worst.
+
+    Blocks fill a cell from below, so that hanging ones are drawn reversed.
+    """
     depths = [abs(point.drawdown_pct) for point in columns]
     worst = max(depths, default=0.0)
+    grid = Grid(cells, rows)
     for x, depth in enumerate(depths):
-        if depth > 0:
-            dots.column(x, 0, round(depth / worst * (dots.height - 1)))
-    label = numbers.percent(-worst, 2 if worst < 10 else 1)
-    lines: list[tuple[Run, ...]] = []
-    for row in range(rows):
-        text = fit(label, axis, "right") if row == rows - 1 else " " * axis
-        lines.append(((dots.row(row), "loss"), (text, "muted")))
-    return lines
+        eighths = round(depth / worst * rows * _EIGHTHS) if worst else 0
+        full, rest = divmod(eighths, _EIGHTHS)
+        for y in range(full):
+            grid.put(x, y, "█", "loss")
+        if rest:
+            grid.put(x, full, BLOCKS[_EIGHTHS - rest - 1], "reverse loss")
+    labels = {rows - 1: (numbers.percent(-worst, 2 if worst < 10 else 1), "loss")}
+    if rows > 1:
+        labels[0] = ("drawdown", "muted")
+    return _labelled(grid, labels, axis)
 
 
-def _times(points: Sequence[EquityPoint], cells: int, axis: int) -> Line:
+def _labelled(grid: Grid, labels: dict[int, Run], axis: int) -> list[Line]:
+    rows: list[Line] = []
+    for y in range(grid.height):
+        text, role = labels.get(y, ("", ""))
+        rows.append((*grid.row(y), (fit(text, axis, "right"), role)))
+    return rows
+
+
+def _times(points: Sequence[EquityPoint], used: int, cells: int) -> Line:
     first, last = points[0].time_ns, points[-1].time_ns
     start, end = numbers.clock(first), numbers.clock(last)
-    if last // 86_400_000_000_000 != first // 86_400_000_000_000:
+    if last // DAY != first // DAY:
         start = f"{numbers.day(first)} {start}"
-    return (
-        (fit(start, max(0, cells - len(end))), "muted"),
-        (fit(end, len(end)), "muted"),
-        (fit("drawdown", axis, "right")[:axis] if axis >= 9 else " " * axis, "muted"),
-    )
+    room = max(len(start) + 1, used - len(end))
+    if room + len(end) > cells:
+        return ((start, "muted"),)
+    return ((fit(start, room), "muted"), (end, "muted"))

@@ -35,7 +35,7 @@ class JournalPanel(TablePanel):
         Column("kind", "What", 8, rank=2, most=14),
         Column("symbol", "Symbol", 8, rank=1, most=14),
         Column("ref", "Id", 5, rank=4, most=8),
-        Column("text", "", 20, grows=True),
+        Column("text", "", 34, grows=True),
     )
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:

@@ -23,12 +23,12 @@ class LimitsPanel(TablePanel):
         "Each stands here with what is used of it as soon as it runs.",
     )
     columns = (
-        Column("name", "Limit", 10, most=26),
-        Column("verdict", "Now", 6),
+        Column("verdict", "", 1),
+        Column("name", "Limit", 10, most=19),
         Column("bar", "Used", _BAR, rank=3),
-        Column("value", "Value", 7, "right", rank=1, most=14),
-        Column("limit", "Limit", 7, "right", rank=1, most=18),
-        Column("left", "Left", 7, "right", rank=2, most=14),
+        Column("value", "Is", 5, "right", rank=1, most=12),
+        Column("limit", "May be", 7, rank=1, most=20),
+        Column("left", "Left", 5, "right", rank=2, most=14),
         Column("kind", "Kind", 4, rank=4),
         Column("detail", "", 10, rank=5, grows=True),
     )
@@ -46,14 +46,17 @@ def limit_row(gate: Gate) -> Row:
     return Row(
         gate.code,
         {
-            "name": (gate.name.capitalize(), "" if gate.passed else "bold"),
-            "verdict": words.verdict(gate),
-            "bar": gauge(used, _BAR) if gate.unit or gate.threshold else (),
-            "value": words.gate_number(gate.value, "") if gate.unit else "",
-            "limit": (words.gate_number(gate.threshold, gate.unit) if gate.unit else "", "muted"),
-            "left": words.gate_number(gate.distance, "") if gate.unit else "",
+            "name": (
+                gate.name.capitalize(),
+                "" if gate.passed else f"bold {words.verdict(gate)[1]}",
+            ),
+            "verdict": words.sign(gate),
+            "bar": gauge(used, _BAR) if words.measured(gate) else (),
+            "value": words.gate_value(gate),
+            "limit": (words.gate_limit(gate), "muted"),
+            "left": words.gate_distance(gate),
             "kind": ("hard", "soft") if gate.hard else ("soft", "muted"),
-            "detail": (gate.detail, "muted"),
+            "detail": (gate.detail if words.measured(gate) else "", "muted"),
         },
         sort={"bar": used, "value": gate.value, "left": gate.distance},
     )

@@ -41,21 +41,23 @@ def line_width(line: Line) -> int:
 
 def crop(line: Iterable[Run], width: int) -> Line:
     """The row in at most `width` cells, with an ellipsis where something was lost."""
+    runs = [part for part in line if part[0]]
     kept: list[Run] = []
     left = width
-    for text, words in line:
-        if not text:
-            continue
+    for index, (text, words) in enumerate(runs):
         length = width_of(text)
-        if length > left:
-            if left > 0:
-                kept.append((cut(text, left), words))
-            elif kept and kept[-1][0][-1:] not in ("…", ""):
-                last, style = kept[-1]
-                kept[-1] = (cut(last + "…", width_of(last)), style)
+        if length <= left:
+            kept.append((text, words))
+            left -= length
+            continue
+        if left > 0:
+            kept.append((" " * left if text.isspace() else cut(text, left), words))
+        if all(part[0].isspace() for part in runs[index:]) or not kept:
             break
-        kept.append((text, words))
-        left -= length
+        last, style = kept[-1]
+        if not last.endswith("…"):
+            kept[-1] = (cut(last + "…", width_of(last)), style)
+        break
     return tuple(kept)
 
 
@@ -67,9 +69,24 @@ def pad(line: Iterable[Run], width: int, words: str = "") -> Line:
 
 
 def spread(left: Sequence[Run], right: Sequence[Run], width: int, words: str = "") -> Line:
-    """`left` from the left and `right` at the right edge; the left gives way."""
+    """`left` from the left and `right` at the right edge, a blank between; the left gives way."""
     end = crop(right, width)
-    return (*pad(left, width - line_width(end), words), *end)
+    room = width - line_width(end)
+    return (*pad(crop(left, room - 1), room, words), *end)
+
+
+def joined(line: Iterable[Run]) -> Line:
+    """The row with blanks joined to their neighbours of the same role: fewer runs to send.
+
+    Words stay runs of their own, so that a changed one is marked without its neighbours.
+    """
+    runs: list[Run] = []
+    for text, words in line:
+        if runs and runs[-1][1] == words and (text.isspace() or runs[-1][0].isspace()):
+            runs[-1] = (runs[-1][0] + text, words)
+        else:
+            runs.append((text, words))
+    return tuple(runs)
 
 
 def over(line: Line, words: str) -> Line:
@@ -138,7 +155,7 @@ class LineWidget(Widget):
         width, height = self._area
         if not width or not height:
             return []
-        rows = [pad(line, width) for line in self.draw(width, height)[:height]]
+        rows = [joined(pad(line, width)) for line in self.draw(width, height)[:height]]
         rows.extend([((" " * width, ""),)] * (height - len(rows)))
         return rows
 

@@ -103,6 +103,8 @@ def decimals_of(value: Number) -> int:
         return 0
     cap = next(most for size, most in _DECIMALS_BY_SIZE if abs(float(value)) >= size)
     exact = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not isinstance(value, Decimal) and exact == int(exact):
+        return 0
     exponent = exact.as_tuple().exponent
     return min(cap, max(0, -exponent)) if isinstance(exponent, int) else 0
 

@@ -72,7 +72,7 @@ def proposal_lines(proposal: Proposal, quote: str, width: int) -> list[Line]:
     ]
     right = f"{proposal.id} v{proposal.version}  {proposal.digest[:8]}"
     lines: list[Line] = [spread(head, [run(right, "muted")], width)]
-    lines += terms(proposal, quote, width)
+    lines += terms(proposal, quote, width, most=12)
     lines += [BLANK, heading("Gates", width), *(gate_line(gate, width) for gate in proposal.gates)]
     if proposal.expected is not None:
         lines += [BLANK, *expected_value(proposal.expected, width)]
@@ -85,17 +85,14 @@ def proposal_lines(proposal: Proposal, quote: str, width: int) -> list[Line]:
 
 def gate_line(gate: Gate, width: int) -> Line:
     """One gate in one row of a document."""
-    value = words.gate_number(gate.value, "")
-    limit = words.gate_number(gate.threshold, gate.unit)
-    measured = bool(gate.unit) or gate.threshold != 0 or gate.value != 0
     return crop(
         (
             words.verdict(gate),
             ("  ", ""),
             run(fit(gate.name.capitalize(), 18)),
-            (fit(value if measured else "", 10, "right"), ""),
-            (f"  {fit(limit if measured else '', 16)}", "muted"),
-            run(gate.detail, "muted"),
+            (fit(words.gate_value(gate), 10, "right"), ""),
+            (f"  {fit(words.gate_limit(gate), 20)} ", "muted"),
+            run(gate.detail if words.measured(gate) else "", "muted"),
         ),
         width,
     )

@@ -13,9 +13,8 @@ from widgets.gauge import gauge
 from widgets.lines import BLANK, Line, Run, crop, run, spread
 from widgets.panel import Panel
 
-_NAME = 17
-_VALUES = 18
-_LEAST_GAUGE = 8
+_NAME = 19
+_LEAST_GAUGE, _MOST_GAUGE = 6, 48
 
 
 class RiskPanel(Panel):
@@ -32,7 +31,7 @@ class RiskPanel(Panel):
             return ()
         lines = [control_line(snapshot.control, width)]
         money = flow(_bases(snapshot.account), width)
-        limits = [limit_line(gate, width) for gate in _pressing_first(snapshot.limits)]
+        limits = limit_lines(_pressing_first(snapshot.limits), width)
         roomy = height >= len(lines) + len(money) + len(limits) + 2
         lines += [BLANK, *limits, BLANK, *money] if roomy else [*money[:1], *limits]
         return lines[:height]
@@ -49,8 +48,12 @@ def _money(account: Account) -> tuple[str, ...]:
 
 
 def _pressing_first(gates: Sequence[Gate]) -> list[Gate]:
-    """Limits that refuse come first; the others keep their order, so that rows stand still."""
-    return sorted(gates, key=lambda gate: gate.passed)
+    """Limits that refuse come first; the others keep their order, so that rows stand still.
+
+    The control state is a limit too, and has a row of its own.
+    """
+    asked = [gate for gate in gates if gate.unit != "state"]
+    return sorted(asked, key=lambda gate: gate.passed)
 
 
 def control_line(control: ControlView, width: int) -> Line:
@@ -92,18 +95,20 @@ def _bases(account: Account) -> list[Fact]:
     return facts
 
 
-def limit_line(gate: Gate, width: int) -> Line:
-    """One limit: its name, how much is used, and value against threshold."""
-    name_width = min(_NAME, max(8, width // 3))
-    values = f"{words.gate_number(gate.value, '')} / {words.gate_number(gate.threshold, gate.unit)}"
-    room = width - name_width - 1 - max(_VALUES, width_of(values)) - 1
-    sign: Run = ("", "") if gate.passed else words.verdict(gate)
-    runs: list[Run] = [run(fit(gate.name.capitalize(), name_width), "" if gate.passed else sign[1])]
-    runs.append((" ", ""))
+def limit_lines(gates: Sequence[Gate], width: int) -> list[Line]:
+    """One row a limit: its name, how much of it is used, and value against threshold."""
+    values = {gate.code: f"{words.gate_value(gate)} {words.gate_limit(gate)}" for gate in gates}
+    widest = max(map(width_of, values.values()), default=0)
+    name = min(_NAME, max(8, width // 3))
+    room = min(width - name - widest - 2, _MOST_GAUGE)
+    return [_limit_line(gate, values[gate.code], name, room, width) for gate in gates]
+
+
+def _limit_line(gate: Gate, values: str, name: int, room: int, width: int) -> Line:
+    role = "" if gate.passed else words.verdict(gate)[1]
+    runs: list[Run] = [run(fit(gate.name.capitalize(), name), role or "soft"), (" ", "")]
     if room >= _LEAST_GAUGE:
-        runs += gauge(words.used_share(gate), min(room, 40))
-        runs.append((" ", ""))
-    runs.append(run(values, "soft" if gate.passed else sign[1]))
-    if gate.detail and width > 90:
-        runs += [("  ", ""), run(gate.detail, "muted")]
+        used = words.used_share(gate)
+        runs += [*gauge(used, room, role), (" ", "")] if words.measured(gate) else []
+    runs.append(run(values, role))
     return crop(runs, width)

@@ -38,16 +38,16 @@ class SignalsPanel(TablePanel):
     def _columns_for(self, width: int) -> Sequence[Column]:
         names = _strategies(self.snapshot) if self.snapshot else []
         symbol = max([8, *(len(row.symbol) for row in self.table.rows)])
-        room = width - 1 - symbol - 2 - 10 - 2
+        room = width - 1 - symbol - 1 - 11
         each = min(_WIDE, room // len(names) - 1) if names else _WIDE
         wide = each >= _WIDE
         each = _WIDE if wide else max(_NARROW, each)
         return [
             Column("symbol", "Symbol", min(18, symbol)),
-            Column("decision", "Decision", 10),
+            Column("decision", "Decision", 11),
             *(
-                Column(f"{'w' if wide else 'n'}:{name}", cut(_title(name), each), each, rank=2)
-                for name in names
+                Column(f"{'w' if wide else 'n'}:{name}", title, each, rank=2)
+                for name, title in zip(names, _titles(names, each), strict=True)
             ),
             Column("why", "Why", 12, rank=3, grows=True),
         ]
@@ -60,8 +60,13 @@ def _strategies(snapshot: Snapshot) -> list[str]:
     return sorted({signal.strategy for view in snapshot.outlooks for signal in view.signals})
 
 
-def _title(name: str) -> str:
-    return name.replace("_", " ")
+def _titles(names: Sequence[str], width: int) -> list[str]:
+    """Names that fit: whole, or their first words where those tell them apart."""
+    whole = [name.replace("_", " ") for name in names]
+    if all(len(name) <= width for name in whole):
+        return whole
+    short = [name.split()[0][:width] for name in whole]
+    return short if len(set(short)) == len(short) else [cut(name, width) for name in whole]
 
 
 def _row(view: Outlook) -> Row:

@@ -20,7 +20,7 @@ from widgets.lines import Line, LineWidget, Run, crop, line_width, over, pad
 Cell = Run | tuple[Run, ...]
 """A cell: one run, or several of different roles."""
 
-_GAP = 2
+_GAP = 3
 _NARROW_GAP = 1
 _CURSOR, _NO_CURSOR = "▸", " "
 
@@ -299,29 +299,29 @@ def _aligned(runs: tuple[Run, ...], cells: int, align: str) -> Iterable[Run]:
 
 
 def _lay_out(columns: Sequence[Column], widest: Mapping[str, int], width: int) -> _Layout:
-    """Drop columns by rank until the rest fits; then share out what is left or missing."""
+    """Take columns by rank as long as they fit, then share out what is left or missing."""
     inner = width - 1
-    kept = list(columns)
     widths = {column.key: widest.get(column.key, column.width) for column in columns}
-    gap = _GAP
-
-    def missing() -> int:
-        used = sum(widths[column.key] for column in kept) + gap * max(0, len(kept) - 1)
-        return used - inner
-
-    while missing() > 0:
-        gap = _NARROW_GAP
-        worst = max(column.rank for column in kept)
-        if missing() <= 0 or worst == 0:
-            break
-        del kept[max(i for i, column in enumerate(kept) if column.rank == worst)]
-        gap = _GAP if missing() + len(kept) - 1 <= 0 else _NARROW_GAP
-    growing = [column for column in kept if column.grows]
-    if growing:
-        widths[growing[0].key] += max(0, -missing())
+    taken: set[str] = set()
+    used = -_NARROW_GAP
+    for column in sorted(columns, key=lambda c: c.rank):
+        more = widths[column.key] + _NARROW_GAP
+        if column.rank == 0 or used + more <= inner:
+            taken.add(column.key)
+            used += more
+    kept = [column for column in columns if column.key in taken]
+    spare = inner - used
+    gap = _NARROW_GAP
+    while gap < _GAP and spare >= len(kept) - 1:
+        gap += 1
+        spare -= len(kept) - 1
+    growing = [column.key for column in kept if column.grows]
+    if growing and spare > 0:
+        widths[growing[0]] += spare
     for column in reversed(kept):
-        taken = min(widths[column.key], max(0, missing()))
-        widths[column.key] -= taken
+        given = min(widths[column.key], max(0, -spare))
+        widths[column.key] -= given
+        spare += given
     return _Layout([(c, widths[c.key]) for c in kept if widths[c.key] > 0], gap)
 
 

@@ -26,11 +26,11 @@ class WaterfallPanel(TablePanel):
         "Select a symbol under Signals: each gate's value, threshold and distance stand here.",
     )
     columns = (
-        Column("verdict", "Gate", 6),
-        Column("name", "", 10, most=22),
-        Column("value", "Value", 7, "right", rank=1, most=12),
-        Column("limit", "Needs", 7, "right", rank=1, most=18),
-        Column("left", "Distance", 8, "right", rank=2, most=12),
+        Column("verdict", "", 1),
+        Column("name", "Gate", 10, most=19),
+        Column("value", "Is", 5, "right", rank=1, most=12),
+        Column("limit", "Needs", 7, rank=1, most=20),
+        Column("left", "Left", 5, "right", rank=2, most=12),
         Column("bar", "Headroom", _BAR, rank=4),
         Column("kind", "Kind", 4, rank=3),
         Column("since", "Since", 5, rank=5),
@@ -124,19 +124,21 @@ def _headline(view: Outlook, width: int) -> Line:
 
 
 def _row(gate: Gate, since_ns: int) -> Row:
-    measured = bool(gate.unit) or gate.threshold != 0 or gate.value != 0
-    number = words.gate_number
+    measured = words.measured(gate)
     return Row(
         gate.code,
         {
-            "verdict": words.verdict(gate),
-            "name": (gate.name.capitalize(), "" if gate.passed else "bold"),
-            "value": number(gate.value, "") if measured else "",
-            "limit": (number(gate.threshold, gate.unit) if measured else "", "muted"),
-            "left": (number(gate.distance, "") if measured else "", "" if gate.passed else "loss"),
+            "verdict": words.sign(gate),
+            "name": (
+                gate.name.capitalize(),
+                "" if gate.passed else f"bold {words.verdict(gate)[1]}",
+            ),
+            "value": words.gate_value(gate),
+            "limit": (words.gate_limit(gate), "muted"),
+            "left": (words.gate_distance(gate), "" if gate.passed else "loss"),
             "bar": gauge(1 - words.used_share(gate), _BAR, "gain") if measured else (),
             "kind": ("hard", "soft") if gate.hard else ("soft", "muted"),
             "since": (numbers.clock(since_ns) if since_ns else "", "muted"),
-            "detail": (gate.detail, "muted"),
+            "detail": (gate.detail if measured else "", "muted"),
         },
     )

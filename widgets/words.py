@@ -89,17 +89,52 @@ def link(value: Link, age_ns: int) -> Run:
     return f"◌ {value.value.lower()}", "muted"
 
 
-def gate_number(value: float, unit: str) -> str:
-    """A gate's value in its own unit."""
+def sign(gate: Gate) -> Run:
+    """A gate's answer as a sign alone, where its name stands beside it."""
+    text, role = verdict(gate)
+    return text[0], role
+
+
+def gate_name(gate: Gate) -> Run:
+    """A gate's name, standing out where it refuses."""
+    return gate.name.capitalize(), "" if gate.passed else f"bold {verdict(gate)[1]}"
+
+
+def measured(gate: Gate) -> bool:
+    """Whether the gate compares numbers; a state is said by its detail."""
+    return gate.unit != "state" and (bool(gate.unit) or gate.value != 0 or gate.threshold != 0)
+
+
+def gate_value(gate: Gate) -> str:
+    """What the gate measured, without its unit."""
+    return _plain_number(gate.value) if measured(gate) else gate.detail
+
+
+def gate_limit(gate: Gate) -> str:
+    """What the gate needs, with its unit: `≤ 4 % of day start`, `≥ 0 bps net`."""
+    if not measured(gate):
+        return ""
+    text = _plain_number(gate.threshold)
+    return f"{_relation(gate)}{text} {gate.unit}".strip()
+
+
+def gate_distance(gate: Gate) -> str:
+    """Headroom to the threshold, negative where it refuses."""
+    return _plain_number(gate.distance) if measured(gate) else ""
+
+
+def _plain_number(value: float) -> str:
     if not numbers.known(value):
         return numbers.NONE
-    if unit in ("%", "pct"):
-        return numbers.percent(value, sign=False)
-    if unit in ("share", "fraction"):
-        return numbers.share(value)
-    decimals = 0 if float(value).is_integer() or abs(value) >= 1_000 else 2
-    text = numbers.number(value, decimals)
-    return f"{text} {unit}" if unit else text
+    return numbers.number(value, 0 if float(value).is_integer() or abs(value) >= 1_000 else 2)
+
+
+def _relation(gate: Gate) -> str:
+    """Whether the threshold binds from above or from below, read off the distance."""
+    above, below = gate.threshold - gate.value, gate.value - gate.threshold
+    if not numbers.known(gate.distance) or not numbers.known(above):
+        return ""
+    return "≤ " if abs(gate.distance - above) <= abs(gate.distance - below) else "≥ "
 
 
 def used_share(gate: Gate) -> float:

@@ -146,22 +146,32 @@ def market(symbol: str, index: int) -> MarketView:
 def gates(refusing: str = "") -> tuple[Gate, ...]:
     """Gates of an entry, one of them refusing."""
     rows = [
-        ("CONTROL", "control state", 0.0, 0.0, 0.0, "", True, "ACTIVE"),
+        ("CONTROL", "control state", 0.0, 0.0, 0.0, "state", True, "ACTIVE"),
         ("FRESH", "data freshness", 1.2, 15.0, 13.8, "s", True, ""),
         ("SPREAD", "spread", 9.4 if refusing == "SPREAD" else 2.1, 8.0,
          -1.4 if refusing == "SPREAD" else 5.9, "bp", False, "modelled on two symbols"),
         ("EV", "expected value", -2.3 if refusing == "EV" else 6.1, 0.0,
-         -2.3 if refusing == "EV" else 6.1, "bp", False, "net of fees, spread and slippage"),
-        ("DAILY_LOSS", "daily loss", 0.46, 4.0, 3.54, "%", True, "of 10,000 at 00:00 UTC"),
-        ("DRAWDOWN", "drawdown", 12.4, 20.0, 7.6, "%", True, "from the peak"),
-        ("EXPOSURE", "exposure", 18.0, 60.0, 42.0, "%", True, ""),
+         -2.3 if refusing == "EV" else 6.1, "bps net", False, "after fees, spread and slippage"),
+        ("DAILY_LOSS", "daily loss", 0.46, 4.0, 3.54, "% of day start", True, ""),
+        ("DRAWDOWN", "drawdown", 12.4, 20.0, 7.6, "% of peak", True, ""),
+        ("EXPOSURE", "exposure", 18.0, 60.0, 42.0, "% of equity", True, ""),
         ("POSITIONS", "open positions", 2.0, 5.0, 3.0, "positions", True, ""),
         ("CORRELATION", "correlated exposure", 9.1, 10.0, 0.9, "%", True, "BTC, ETH and SOL"),
         ("VAR", "value at risk", 1.8, 3.0, 1.2, "%", False, "95 %, one day"),
     ]  # fmt: skip
-    keys = ("code", "name", "value", "threshold", "distance", "unit", "hard", "detail")
     return tuple(
-        Gate(passed=row[0] != refusing, **dict(zip(keys, row, strict=True))) for row in rows
+        Gate(
+            code=code,
+            name=name,
+            passed=code != refusing,
+            value=value,
+            threshold=threshold,
+            distance=distance,
+            unit=unit,
+            hard=hard,
+            detail=detail,
+        )
+        for code, name, value, threshold, distance, unit, hard, detail in rows
     )
 
 
