@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -24,9 +24,14 @@ _strict: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 _lax: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord, strict=False)
 
 
+_kinds: dict[type[Record], str] = {
+    kind: str(kind.__struct_config__.tag) for kind in get_args(AnyRecord)
+}
+
+
 def kind_of(record: Record) -> str:
     """The tag of a record, as it stands in the `kind` column."""
-    return str(record.__struct_config__.tag)
+    return _kinds[type(record)]
 
 
 def encode(record: msgspec.Struct) -> str:

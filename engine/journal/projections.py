@@ -6,7 +6,7 @@ transaction that writes the event, and a rebuild runs them over all events again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -270,7 +270,7 @@ _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
 }
 
 
-def project(record: AnyRecord, seq: int) -> Iterator[Row]:
+def project(record: AnyRecord, seq: int) -> Iterable[Row]:
     """The rows of a record; nothing for kinds that live in `events` alone."""
     projector = _PROJECTORS.get(type(record))
-    return projector(record, seq) if projector is not None else iter(())
+    return projector(record, seq) if projector is not None else ()

@@ -99,7 +99,6 @@ CREATE TABLE commands (
   seq INTEGER PRIMARY KEY, id TEXT, timestamp INTEGER, command TEXT, actor TEXT, body TEXT,
   ok INTEGER, code TEXT, text TEXT, ref TEXT);
 CREATE INDEX trades_time ON trades (timestamp);
-CREATE INDEX events_kind ON events (kind, seq);
 """
 
 

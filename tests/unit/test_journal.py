@@ -288,10 +288,24 @@ def test_the_emergency_log_waits_for_nobody_and_does_not_double(tmp_path: Path) 
         assert journal.state == "ok"
         # Committed by now: the same call again must not write it anew.
         journal.emergency(record)
+        assert journal._emergency.entries == []
         journal.barrier()
     with open_paper(path) as journal:
         assert journal.recovered.folded == 0
         assert journal.recovered.counts["order"] == 1
+
+
+def test_a_commit_that_overtook_its_emergency_record_is_recognised(tmp_path: Path) -> None:
+    """The disk came back while the log was written, and the engine died right after."""
+    path = tmp_path / "a.db"
+    record = intent(1)
+    with open_paper(path) as journal:
+        seq = journal.append(record)
+        journal.barrier()
+        journal._emergency.write(seq, encode(record))
+    with open_paper(path) as journal:
+        assert journal.recovered.folded == 0
+        assert journal.recovered.counts == {"order": 1}
 
 
 def test_a_lost_tail_is_noticed(tmp_path: Path) -> None:
