@@ -1,0 +1,257 @@
+"""The composition root: the one place that puts an engine together from its rooms.
+
+Imported after the first frame, because everything heavy hangs on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from threading import Event
+
+from engine.core.clock import Clock, LiveClock, ManualClock, duration_ns, parse_iso
+from engine.core.config import Config, data_dir, journal_path
+from engine.core.errors import ConfigError, QuarterdeckError
+from engine.core.ids import Ids, fresh_seed, run_tag
+from engine.core.parameters import Parameters
+from engine.core.profiles import apply_profile
+from engine.core.settings import RunSettings
+from engine.core.types import ApprovalMode, FeedKind, Mode
+from engine.execution.paper import PaperBroker
+from engine.execution.proposals import ProposalBook
+from engine.execution.sniper import Sniper
+from engine.hub import LocalHub
+from engine.journal.journal import Journal
+from engine.journal.mailbox import Mailbox
+from engine.kernel.desk import Desk
+from engine.kernel.loop import Kernel
+from engine.kernel.symbols import SymbolDesk
+from engine.market.costs import CostModel
+from engine.market.feed import Feed
+from engine.market.quality import Freshness
+from engine.portfolio.book import Positions
+from engine.portfolio.ledger import Ledger
+from engine.risk.breakers import LossBreakers
+from engine.risk.control import ControlMachine
+from engine.strategies.builtin import builtin_strategies
+from engine.strategies.expected_value import TradeStatistics
+
+SIM_BEGINS = "2026-01-05"
+"""Where simulated time starts: fixed, so that a seed repeats a run to the nanosecond."""
+
+SCREEN_SPEED = 60.0
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line asks of one run beyond the configuration."""
+
+    screen: bool = False
+    resume: bool = False
+    start: str | None = None
+    end: str | None = None
+    lasting: str | None = None
+    ack_log: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    publish_hz: float = 10.0
+    timeframe_given: bool = False
+    symbols_given: bool = False
+
+
+@dataclass
+class Engine:
+    """A kernel with what it was made of; `start` or run it, then `stop` it."""
+
+    kernel: Kernel
+    hub: LocalHub
+    journal: Journal
+    desk: Desk
+    path: Path
+
+    def start(self) -> None:
+        self.kernel.start()
+
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        return self.kernel.stop(timeout_s)
+
+
+def feed_kind(spec: str) -> FeedKind:
+    """LIVE, SIM or REPLAY of a feed option."""
+    return FeedKind.REPLAY if spec.startswith("replay:") else FeedKind(spec.upper())
+
+
+def build(config: Config, options: RunOptions, version: str) -> Engine:
+    """Open the journal, recover, and make an engine that is ready to run.
+
+    Raises `QuarterdeckError` for whatever a person can mend: a locked or newer journal, a
+    bad recording, an unknown parameter.
+    """
+    kind = feed_kind(config.engine.feed)
+    mode = Mode(config.engine.mode.upper())
+    path = journal_path(config, mode, kind)
+    fresh = kind is not FeedKind.LIVE and not options.resume
+    make_folder(path.parent)
+    journal = Journal.open(path, mode=str(mode), feed=str(kind), fresh=fresh)
+    try:
+        return _assemble(config, options, version, journal, kind, mode)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder or say why it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} can't be made: {error.strerror}", "set --db or DATA_DIR"
+        ) from None
+
+
+def _assemble(
+    config: Config,
+    options: RunOptions,
+    version: str,
+    journal: Journal,
+    kind: FeedKind,
+    mode: Mode,
+) -> Engine:
+    before = journal.recovered
+    resumed = before.run
+    seed = resumed.seed if resumed is not None else config.engine.seed
+    seed = fresh_seed() if seed is None else seed
+    params = Parameters()
+    apply_profile(params, config.engine.profile)
+    for name, value in config.parameters.items():
+        params.set(name, value, "configuration")
+    for name, text in options.settings:
+        params.set(name, text, "command line")
+    cash = Decimal(resumed.cash) if resumed is not None else config.engine.cash
+    settings = RunSettings(
+        symbols=config.engine.symbols,
+        timeframe=config.engine.timeframe,
+        mode=mode,
+        approval=ApprovalMode(config.engine.approval),
+        profile=config.engine.profile,
+        cash=cash,
+        seed=seed,
+        parameters=tuple((name, text, "command line") for name, text in options.settings),
+        stop_after_ns=duration_ns(options.lasting) if options.lasting else None,
+        ack_log=str(options.ack_log) if options.ack_log else None,
+        version=version,
+    )
+    cursor = before.cursor.position if before.cursor is not None else 0
+    feed = make_feed(config, options, kind, seed, cursor)
+    wake = Event()
+    try:
+        feed.start(wake.set)
+        desk = _desk(settings, params, journal, feed)
+    except BaseException:
+        feed.stop()
+        raise
+    kernel = Kernel(
+        desk,
+        wake,
+        publish_hz=options.publish_hz,
+        until_ended=not options.screen,
+        mailbox=Mailbox(journal.path),
+    )
+    return Engine(kernel, desk.hub, journal, desk, journal.path)
+
+
+def _desk(settings: RunSettings, params: Parameters, journal: Journal, feed: Feed) -> Desk:
+    """Everything the kernel will own, for a feed whose symbols are known."""
+    clock: Clock = LiveClock()
+    if feed.manual_time:
+        clock = ManualClock(journal.recovered.last_ns)
+    ids = Ids(run_tag(settings.seed))
+    costs = CostModel(params)
+    ledger = Ledger(feed.quote, settings.cash)
+    span = duration_ns(settings.timeframe)
+    instruments = feed.instruments
+    return Desk(
+        settings=settings,
+        clock=clock,
+        ids=ids,
+        params=params,
+        hub=LocalHub(),
+        journal=journal,
+        feed=feed,
+        broker=PaperBroker(params, costs, ids, clock, instruments),
+        ledger=ledger,
+        book=Positions(ledger, ids),
+        costs=costs,
+        proposals=ProposalBook(params, ids, settings.approval),
+        sniper=Sniper(),
+        control=ControlMachine(),
+        breakers=LossBreakers(),
+        statistics=TradeStatistics(params),
+        freshness=Freshness(params, feed.symbols),
+        strategies=builtin_strategies(),
+        symbols={
+            symbol: SymbolDesk(instruments[symbol], span, params, costs) for symbol in feed.symbols
+        },
+    )
+
+
+def make_feed(config: Config, options: RunOptions, kind: FeedKind, seed: int, cursor: int) -> Feed:
+    """The market of this run; nothing is opened before the kernel starts it."""
+    engine = config.engine
+    if kind is FeedKind.SIM:
+        from engine.market.sim import SimFeed
+
+        return SimFeed(
+            engine.symbols,
+            seed=seed,
+            clock_start_ns=parse_iso(options.start or SIM_BEGINS),
+            speed=_speed(config, options),
+            edge=engine.sim_edge,
+            books=options.screen,
+            resume_at=cursor,
+        )
+    if kind is FeedKind.REPLAY:
+        from engine.market.replay import ReplayFeed
+
+        return ReplayFeed(
+            engine.feed.removeprefix("replay:"),
+            symbols=engine.symbols if options.symbols_given else None,
+            start=options.start,
+            end=options.end,
+            speed=_speed(config, options),
+            resume_at=cursor,
+        )
+    from engine.market.live import LiveFeed
+
+    return LiveFeed(engine.symbols, venue=engine.venue, fallback=engine.fallback_venues, seed=seed)
+
+
+def _speed(config: Config, options: RunOptions) -> float:
+    """As asked; otherwise watchable on a screen and as fast as it goes without one."""
+    if config.engine.speed is not None:
+        return config.engine.speed
+    return SCREEN_SPEED if options.screen else 0.0
+
+
+def flat(config: Config) -> bool:
+    """Whether the live paper journal holds no position and no live order.
+
+    Only then may a simulated market stand in for a live one: a real paper position must
+    never meet an invented price. A journal that can't be read counts as not flat.
+    """
+    from engine.journal.queries import Reader
+
+    path = journal_path(config, Mode.PAPER, FeedKind.LIVE)
+    if not path.exists():
+        return True
+    try:
+        with Reader(path) as reader:
+            return not reader.positions()
+    except QuarterdeckError:
+        return False
+
+
+def export_folder(config: Config) -> Path:
+    """Where `w` and `export` write unless told otherwise."""
+    return data_dir(config)

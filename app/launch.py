@@ -1,0 +1,208 @@
+"""Opening a screen: the first frame, then configuration and engine behind it.
+
+The engine starts in a thread of its own and is handed to the screen when it is ready. When
+no venue can be reached, a simulated market stands in, but only for an account that holds
+nothing on the live feed.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from app.options import AppOptions
+from engine.core.clock import monotonic_ns
+from engine.core.errors import QuarterdeckError
+
+if TYPE_CHECKING:
+    from app.app import QuarterdeckApp
+    from app.compose import Engine, RunOptions
+    from engine.core.config import Config, Loaded
+
+NETWORK_WAIT_S = 5.0
+"""How long a live feed may take to say that it is up before the simulated market stands in."""
+
+
+@dataclass(frozen=True)
+class Looks:
+    """What the first frame needs of the configuration, and how to read the rest.
+
+    `load` gives the validated configuration and may raise `ConfigError`.
+    """
+
+    screen: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
+    load: Callable[[], Loaded] | None = None
+    options: RunOptions | None = None
+
+
+def config_folder() -> Path:
+    """The platform's folder for the configuration, the user's themes and the crash reports."""
+    import platformdirs
+
+    return Path(platformdirs.user_config_dir("quarterdeck"))
+
+
+def quick_looks() -> Looks:
+    """Looks from the raw configuration file; whatever is wrong in it is told later."""
+    try:
+        raw = tomllib.loads((config_folder() / "config.toml").read_text())
+    except (OSError, ValueError):
+        raw = {}
+    screen, keys = raw.get("screen"), raw.get("keys")
+    return Looks(
+        screen=screen if isinstance(screen, dict) else {},
+        keys=keys if isinstance(keys, dict) else {},
+    )
+
+
+def open_screen(looks: Looks) -> int:
+    """Show the screen, start the engine behind it, and stay until the person leaves."""
+    from app.app import QuarterdeckApp
+    from app.session import run
+
+    starter = Starter(looks)
+    state = config_folder()
+    options = AppOptions(
+        hz=_number(looks.screen.get("hz")),
+        mouse=bool(looks.screen.get("mouse", True)),
+        readonly=bool(looks.screen.get("readonly", False)),
+        low_color=bool(looks.screen.get("low_color", False)),
+        theme=str(looks.screen.get("theme", "dark")),
+        theme_folder=state / "themes",
+        state_folder=state,
+        keys=looks.keys,
+        first_run=not (state / "seen").exists(),
+        seed=monotonic_ns(),
+        shutdown=starter.stop,
+    )
+    try:
+        app = QuarterdeckApp(None, options)
+        starter.app = app
+        app.after_first_frame = starter.start
+        code = run(app)
+    except QuarterdeckError as error:
+        return complain(error)
+    if starter.refused is not None:
+        return complain(starter.refused)
+    _remember_visit(state)
+    return code
+
+
+class Starter:
+    """Builds and starts the engine in a thread, and ends it on the way out."""
+
+    def __init__(self, looks: Looks) -> None:
+        self._looks = looks
+        self._leaving = Event()
+        self.app: QuarterdeckApp | None = None
+        self.engine: Engine | None = None
+        self.refused: QuarterdeckError | None = None
+
+    def start(self) -> None:
+        Thread(target=self._run, name="qd-start", daemon=True).start()
+
+    def stop(self) -> None:
+        """Flush and end the engine; called once, on every way out of the screen."""
+        self._leaving.set()
+        if self.engine is not None:
+            self.engine.stop()
+
+    def _run(self) -> None:
+        try:
+            self._build()
+        except QuarterdeckError as error:
+            refused = self.refused = error
+            self._on_screen(lambda app: app.engine_failed(refused))
+        except Exception as error:  # noqa: BLE001 - a thread's fault belongs on the screen
+            fault = error
+            self._on_screen(lambda app: app.engine_failed(fault))
+
+    def _build(self) -> None:
+        from app import compose
+        from app.session import settle_memory
+        from engine.core.config import load
+        from engine.core.types import FeedKind
+
+        config = (self._looks.load or load)().config
+        options = self._looks.options or compose.RunOptions(screen=True)
+        release = version("quarterdeck")
+        engine = compose.build(config, options, release)
+        self.engine = engine
+        engine.start()
+        self._on_screen(lambda app: app.attach(engine.hub))
+        live = compose.feed_kind(config.engine.feed) is FeedKind.LIVE
+        if live and self._no_market(engine) and not self._leaving.is_set():
+            self._stand_in(config, options, release)
+        settle_memory()
+
+    def _no_market(self, engine: Engine) -> bool:
+        """Whether the live feed is not up after the wait."""
+        from engine.core.types import Link
+
+        deadline = monotonic_ns() + int(NETWORK_WAIT_S * 1e9)
+        while monotonic_ns() < deadline and not self._leaving.wait(0.1):
+            snapshot = engine.hub.snapshot
+            if snapshot is None:
+                continue
+            link = snapshot.feed.link
+            if link in (Link.UP, Link.WARMING, Link.STALE):
+                return False
+            if link is Link.DOWN:
+                return True
+        return True
+
+    def _stand_in(self, config: Config, options: RunOptions, release: str) -> None:
+        """The simulated market instead of a live one, if the live account holds nothing."""
+        from app import compose
+
+        if not compose.flat(config):
+            self._on_screen(
+                lambda app: app.say(
+                    "no market can be reached; open positions stay, entries are blocked", "danger"
+                )
+            )
+            return
+        if self.engine is not None:
+            self.engine.stop(3.0)
+        section = config.engine.model_copy(update={"feed": "sim"})
+        engine = compose.build(config.model_copy(update={"engine": section}), options, release)
+        self.engine = engine
+        engine.start()
+
+        def tell(app: QuarterdeckApp) -> None:
+            app.attach(engine.hub)
+            app.say("no market can be reached: this is the built-in simulated one", "warn")
+
+        self._on_screen(tell)
+
+    def _on_screen(self, act: Callable[[QuarterdeckApp], None]) -> None:
+        app = self.app
+        if app is not None and not self._leaving.is_set():
+            app.call_from_thread(act, app)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _remember_visit(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "seen").touch()
+    except OSError:
+        return
+
+
+def complain(error: QuarterdeckError) -> int:
+    """One line what, one line what to do; no traceback."""
+    print(f"quarterdeck: {error.message}", file=sys.stderr)  # noqa: T201 - the command's voice
+    if error.hint:
+        print(f"  hint: {error.hint}", file=sys.stderr)  # noqa: T201
+    return error.exit_code

@@ -1,0 +1,164 @@
+"""The cycle: what the engine does every 30 seconds, beside the ticks.
+
+Its six steps are the trading loop: health, capital, signals, coordination, execution,
+positions. Each is timed, so that a slow one is seen on screen before it is felt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from engine.core.clock import MINUTE, day_of, monotonic_ns
+from engine.core.parameters import declare
+from engine.core.records import Accounted, ConditionChanged, Cursor, Measured, ProposalChanged
+from engine.core.types import Actor, Control, FeedStatus, Link
+from engine.core.views import StepTiming
+from engine.kernel.desk import Desk
+from engine.kernel.entries import Candidate, Entries
+from engine.kernel.exits import Exits
+
+CYCLE_SECONDS = declare(
+    "loop.cycle_sec", 30, low=5, high=300, step=5, unit="s", scopes="G", risk=0,
+    doc="How often health, capital, signals and positions are gone through.",
+)  # fmt: skip
+
+ACCOUNT_EVERY_NS = 15 * MINUTE
+"""How often the account is journaled while nothing happens to it."""
+
+STEPS = ("health", "capital", "signals", "coordinate", "execute", "positions")
+
+
+class Cycle:
+    """Runs the six steps in order and remembers how long each took."""
+
+    def __init__(self, desk: Desk, entries: Entries, exits: Exits) -> None:
+        self._desk = desk
+        self._entries = entries
+        self._exits = exits
+        self._last_us = dict.fromkeys(STEPS, 0.0)
+        self._worst_us = dict.fromkeys(STEPS, 0.0)
+        self._accounted_ns = 0
+        self._day = -1
+        self._candidates: list[Candidate] = []
+        self._steps: tuple[tuple[str, Callable[[], None]], ...] = (
+            ("health", self._health),
+            ("capital", self._capital),
+            ("signals", self._signals),
+            ("coordinate", self._coordinate),
+            ("execute", self._execute),
+            ("positions", self._positions),
+        )
+
+    def run(self) -> None:
+        """All six steps, once."""
+        self._desk.tally.cycles += 1
+        last, worst = self._last_us, self._worst_us
+        began = monotonic_ns()
+        for name, step in self._steps:
+            step()
+            ended = monotonic_ns()
+            took = (ended - began) / 1000
+            began = ended
+            last[name] = took
+            if took > worst[name]:
+                worst[name] = took
+
+    def timings(self) -> tuple[StepTiming, ...]:
+        return tuple(
+            StepTiming(name=name, last_us=self._last_us[name], worst_us=self._worst_us[name])
+            for name in STEPS
+        )
+
+    def _health(self) -> None:
+        """Breakers before anything else: what they close stays closed for this cycle."""
+        desk = self._desk
+        if not desk.feed.manual_time:
+            self._freshness()
+        for fill in desk.unacknowledged:
+            if not desk.journal.pending:
+                desk.acknowledge(fill)
+        if not desk.journal.pending:
+            desk.unacknowledged.clear()
+
+    def _freshness(self) -> None:
+        """Symbols whose events stopped are STALE, whatever their socket says."""
+        desk = self._desk
+        for name, stale in desk.freshness.changes(desk.now_ns):
+            symbol = desk.symbols[name]
+            if symbol.link in (Link.UP, Link.STALE):
+                symbol.link = Link.STALE if stale else Link.UP
+                symbol.link_reason = "no event in time" if stale else ""
+                status = FeedStatus(
+                    link=symbol.link, time_ns=desk.now_ns, venue=desk.feed.venue, symbol=name,
+                    reason=symbol.link_reason,
+                )  # fmt: skip
+                self._entries.feed_changed(status)
+
+    def _capital(self) -> None:
+        """The account, its day, and the limits that close entries for everybody."""
+        desk = self._desk
+        account = desk.ledger.account(desk.now_ns, desk.marks())
+        today = day_of(desk.now_ns)
+        new_day = today != self._day
+        if new_day or desk.now_ns - self._accounted_ns >= ACCOUNT_EVERY_NS:
+            why = "day start" if new_day else "every 15 minutes"
+            self._accounted_ns, self._day = desk.now_ns, today
+            desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
+            self._entries.appraiser.sample(account)
+        trip = desk.breakers.check(
+            float(account.day_start_equity),
+            float(account.equity),
+            float(account.peak_equity),
+            desk.params,
+        ) or desk.control.due(desk.now_ns)
+        if trip is not None:
+            self._entries.close_door(*trip)
+
+    def _signals(self) -> None:
+        """Strategies speak where a decision bar has closed since the last cycle."""
+        self._candidates = self._entries.hear()
+
+    def _coordinate(self) -> None:
+        """One candidate a symbol, the most promising first."""
+        self._candidates = self._entries.rank(self._candidates)
+
+    def _execute(self) -> None:
+        """Size, gates, proposal, and the order where nobody has to be asked."""
+        for candidate in self._candidates:
+            self._entries.propose(candidate)
+        for condition in self._exits.triggered:
+            self._entries.trigger(condition)
+        self._exits.triggered.clear()
+
+    def _positions(self) -> None:
+        """What waits too long expires; protection that moved is kept."""
+        desk = self._desk
+        for proposal in desk.proposals.expire_due(desk.now_ns):
+            desk.record(
+                ProposalChanged(
+                    time_ns=desk.now_ns, proposal=proposal, who=Actor.ENGINE, why="expired"
+                )
+            )
+            self._entries.follow(proposal, "expired")
+        for condition in desk.sniper.expire_due(desk.now_ns):
+            desk.record(ConditionChanged(time_ns=desk.now_ns, condition=condition, state="expired"))
+        self._exits.keep_moved()
+
+    def remember_cursor(self) -> None:
+        """How far the market has come, for `--resume`; and what the cycle cost."""
+        desk = self._desk
+        if desk.journal.state not in ("ok", "") or desk.link is None:
+            return
+        desk.record(
+            Cursor(
+                time_ns=desk.now_ns,
+                position=desk.feed.position,
+                ids=desk.ids.counters(),
+                trades_today=desk.ledger.trades_today,
+                day=day_of(desk.now_ns),
+            )
+        )
+        worst = {f"cycle.{name}.worst_us": took for name, took in self._worst_us.items()}
+        desk.journal.append(Measured(time_ns=desk.now_ns, values=worst))
+        if desk.control.state is Control.ACTIVE and desk.faults:
+            desk.note(desk.faults[0])

@@ -1,0 +1,145 @@
+"""The desk: everything mutable that the kernel thread owns, in one place.
+
+The rooms bring the logic; this holds their objects side by side, writes records and tells
+the hub, so that the modules of the kernel read as what happens and not as plumbing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from engine.core.clock import Clock
+from engine.core.commands import Ack
+from engine.core.ids import Ids
+from engine.core.parameters import Parameters
+from engine.core.records import AnyRecord, Noted
+from engine.core.settings import RunSettings
+from engine.core.types import (
+    Actor,
+    FeedStatus,
+    Fill,
+    Order,
+    Proposal,
+    Purpose,
+    Trade,
+)
+from engine.core.views import Counterfactual
+from engine.execution.broker import Broker
+from engine.execution.proposals import ProposalBook
+from engine.execution.sniper import Sniper
+from engine.hub import LocalHub
+from engine.journal.journal import Journal
+from engine.journal.lines import line
+from engine.kernel.symbols import SymbolDesk
+from engine.market.costs import CostModel
+from engine.market.feed import Feed
+from engine.market.quality import Freshness
+from engine.portfolio.book import Positions
+from engine.portfolio.ledger import Ledger
+from engine.position.watch import PositionWatch
+from engine.risk.breakers import LossBreakers
+from engine.risk.control import ControlMachine
+from engine.strategies.base import Strategy
+from engine.strategies.expected_value import TradeStatistics
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run has counted so far; the closing JSON of `run --no-screen` is made of it."""
+
+    bars: int = 0
+    ticks: int = 0
+    events: int = 0
+    signals: int = 0
+    decisions: int = 0
+    proposals: int = 0
+    approvals: int = 0
+    orders: int = 0
+    fills: int = 0
+    trades: int = 0
+    quarantined: int = 0
+    corrections: int = 0
+    cycles: int = 0
+    denials: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Desk:
+    """All state of one engine. Only the kernel thread may touch it."""
+
+    settings: RunSettings
+    clock: Clock
+    ids: Ids
+    params: Parameters
+    hub: LocalHub
+    journal: Journal
+    feed: Feed
+    broker: Broker
+    ledger: Ledger
+    book: Positions
+    costs: CostModel
+    proposals: ProposalBook
+    sniper: Sniper
+    control: ControlMachine
+    breakers: LossBreakers
+    statistics: TradeStatistics
+    freshness: Freshness
+    strategies: tuple[Strategy, ...]
+    symbols: dict[str, SymbolDesk] = field(default_factory=dict)
+    watches: dict[str, PositionWatch] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
+    own_targets: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Proposal id to the targets that its strategy or a person asked for, over the plan's."""
+    unacknowledged: list[Fill] = field(default_factory=list)
+    own_sizes: set[str] = field(default_factory=set)
+    """Proposals whose size a person chose; it is not worked out again at approval."""
+    cooldowns: dict[str, int] = field(default_factory=dict)
+    trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=200))
+    acks: deque[Ack] = field(default_factory=lambda: deque(maxlen=256))
+    followed: deque[Counterfactual] = field(default_factory=lambda: deque(maxlen=50))
+    faults: list[str] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    now_ns: int = 0
+    heartbeat_ns: int = 0
+    link: FeedStatus | None = None
+    recovered: str = ""
+
+    def record(self, *records: AnyRecord) -> None:
+        """Journal these together (one transaction) and put their lines on the screen."""
+        seqs = self.journal.append_all(records)
+        for seq, record in zip(seqs, records, strict=True):
+            text = line(seq, record)
+            if text is not None:
+                self.hub.append("journal", text)
+
+    def note(self, text: str, *, ref: str = "", symbol: str = "") -> None:
+        """A line in the journal that no other record carries."""
+        self.record(Noted(time_ns=self.now_ns, who=Actor.ENGINE, text=text, ref=ref, symbol=symbol))
+
+    def entries_on_their_way(self, symbol: str = "") -> int:
+        """Entry orders that may still fill, of one symbol or of all."""
+        return sum(
+            order.purpose is Purpose.ENTRY and (not symbol or order.symbol == symbol)
+            for order in self.orders.values()
+        )
+
+    def marks(self) -> dict[str, float]:
+        """The price at which each held symbol is valued: what it could be closed at."""
+        return {
+            position.symbol: self.symbols[position.symbol].exit_price(position.direction)
+            for position in self.book.open()
+        }
+
+    def acknowledge(self, fill: Fill) -> None:
+        """Tell the outside, flushed, that a fill is committed; the oracle of kill tests."""
+        if self.settings.ack_log is None:
+            return
+        with open(self.settings.ack_log, "a", encoding="utf-8") as stream:
+            stream.write(f"{fill.id}\n")
+            stream.flush()
+
+
+def waiting(desk: Desk) -> list[Proposal]:
+    """Proposals that wait for a person, the next to expire first."""
+    return sorted(desk.proposals.waiting(), key=lambda proposal: proposal.expires_ns)

@@ -1,0 +1,447 @@
+"""Open positions: watched on every price, left by their plan, moved by a person.
+
+Protection needs neither a model nor a screen: a price goes into each position's watch, and
+what comes out is ordered at once. Every change of a position is journaled with the exact
+state of its watch, so that a restart goes on where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from engine.core.errors import CommandRefused, QuarterdeckError
+from engine.core.exits import ExitReason
+from engine.core.records import (
+    AnyRecord,
+    Cooldown,
+    PositionChanged,
+    ProposalChanged,
+    TradeClosed,
+)
+from engine.core.types import (
+    Action,
+    Actor,
+    Bar,
+    Decision,
+    Direction,
+    Fill,
+    Order,
+    Position,
+    Proposal,
+    ProposalState,
+    Purpose,
+    Trade,
+    TradeCondition,
+)
+from engine.kernel.appraisal import Appraisal, Wish
+from engine.kernel.desk import Desk
+from engine.kernel.orders import ENTRIES, Orders
+from engine.kernel.symbols import SymbolDesk
+from engine.market.instruments import round_price
+from engine.portfolio.book import Booked
+from engine.position import step
+from engine.position.events import WatchEvent
+from engine.position.plan import Entry, plan_exits
+from engine.position.settings import PROFILES
+from engine.position.watch import PositionWatch
+from engine.risk.gates import cooldown_until
+
+T = TypeVar("T")
+
+STANDARD = "balanced"
+"""The exit profile of parameter profiles that name none of their own."""
+
+
+class Exits:
+    """Watches positions and turns what they say into orders. Owned by the kernel thread."""
+
+    def __init__(self, desk: Desk, orders: Orders) -> None:
+        self._desk = desk
+        self._orders = orders
+        self._announced: dict[str, WatchEvent] = {}
+        self._journaled: dict[str, tuple[float | None, tuple[float, ...], int]] = {}
+        self._by_symbol: dict[str, list[str]] = {}
+        self.triggered: list[TradeCondition] = []
+        self.closed: list[Callable[[Trade], None]] = []
+        self.scale_in: Callable[[Position, WatchEvent], None] | None = None
+        orders.on_fill = self._booked
+        orders.on_end.append(self._ended)
+
+    # The market.
+
+    def on_price(self, symbol: str, price: float, now_ns: int) -> None:
+        """One traded price for every position in this symbol."""
+        held = self._by_symbol.get(symbol)
+        if not held:
+            return
+        for position_id in tuple(held):
+            watch = self._desk.watches.get(position_id)
+            if watch is None or watch.closed:
+                continue
+            for event in watch.on_price(price, now_ns):
+                self._act(position_id, event, "")
+
+    def on_bar(self, symbol: SymbolDesk, bar: Bar) -> None:
+        """A bar's four prices, adverse extreme first, where the feed has nothing finer."""
+        held = self._by_symbol.get(bar.symbol)
+        if not held:
+            return
+        for position_id in tuple(held):
+            watch = self._desk.watches.get(position_id)
+            if watch is None or watch.closed:
+                continue
+            position = self._desk.book.get(position_id)
+            # Filled at this bar's open and a latency later, a position sees it from there.
+            begin = max(bar.open_ns, position.opened_ns if position is not None else 0)
+            for event in watch.on_bar(bar.open, bar.high, bar.low, bar.close, begin, bar.close_ns):
+                gapped = event.time_ns <= bar.open_ns and event.price == bar.open
+                self._act(position_id, event, "gap" if gapped else "bar_path")
+
+    def refresh(self, symbol: SymbolDesk, decision: Decision | None) -> None:
+        """A decision bar closed: positions take over its ATR, regime and score."""
+        for position_id in self._by_symbol.get(symbol.symbol, ()):
+            position = self._desk.book.get(position_id)
+            if position is None:
+                continue
+            score = _score(decision, position.direction)
+            self._desk.watches[position_id].refresh(
+                symbol.feature("atr"), score, symbol.label or None
+            )
+
+    def _act(self, position_id: str, event: WatchEvent, source: str) -> None:
+        """Order what a watch announced; it counts its lots as gone until we say otherwise."""
+        desk = self._desk
+        position = desk.book.get(position_id)
+        watch = desk.watches[position_id]
+        if position is None:
+            return
+        if event.reason is None:
+            if self.scale_in is not None:
+                self.scale_in(position, event)
+            return
+        symbol = desk.symbols[position.symbol]
+        quantity = min(
+            symbol.instrument.lot_step * event.lots,
+            position.quantity - self._orders.exit_lots(position_id),
+        )
+        if quantity <= 0:
+            return
+        price = Decimal(repr(event.price))
+        order = self._orders.make(
+            symbol=position.symbol,
+            direction=position.direction,
+            purpose=Purpose.EXIT if event.closed else Purpose.REDUCE,
+            quantity=quantity,
+            position=position_id,
+            exit_reason=str(event.reason),
+            expected=price,
+        )
+        self._announced[order.id] = event
+        if source:
+            sent = self._orders.exit_within_bar(order, price, event.time_ns, source)
+        else:
+            sent = self._orders.exit(order)
+        if not sent:
+            self._announced.pop(order.id, None)
+            watch.restore(event)
+            self._fault(f"{position.symbol}: exit could not be committed anywhere, trying again")
+
+    def _fault(self, text: str) -> None:
+        if text not in self._desk.faults:
+            self._desk.faults.append(text)
+
+    def _ended(self, order: Order) -> None:
+        """An order ended: what it left undone is held again, or its proposal failed."""
+        desk = self._desk
+        event = self._announced.pop(order.id, None)
+        left = order.quantity - order.filled
+        watch = desk.watches.get(order.position)
+        if event is not None and left > 0 and watch is not None:
+            lots = int(left / desk.symbols[order.symbol].instrument.lot_step)
+            watch.restore(replace(event, lots=lots))
+        if order.proposal and order.purpose is Purpose.ENTRY:
+            proposal = desk.proposals.get(order.proposal)
+            if proposal is not None and proposal.state is ProposalState.APPROVED:
+                state = ProposalState.FILLED if order.filled else ProposalState.FAILED
+                self.end_proposal(proposal, state, order.reason)
+
+    def end_proposal(self, proposal: Proposal, state: ProposalState, note: str) -> None:
+        """Say what became of an approved proposal."""
+        desk = self._desk
+        ended = desk.proposals.end(proposal.id, state, note)
+        desk.record(
+            ProposalChanged(time_ns=desk.now_ns, proposal=ended, who=Actor.ENGINE, why=note)
+        )
+
+    # Fills.
+
+    def _booked(self, fill: Fill, order: Order, booked: Booked) -> list[AnyRecord]:
+        """The records of a fill beyond the fill itself: its position, or its trade."""
+        if order.purpose in ENTRIES:
+            self._opened(fill, booked)
+        if booked.trade is not None:
+            return self._trade(booked.trade, fill.position)
+        position = booked.position
+        return [self._changed(position, f"fill {fill.id}")] if position is not None else []
+
+    def _opened(self, fill: Fill, booked: Booked) -> None:
+        desk = self._desk
+        position = booked.position
+        if position is None:
+            return
+        symbol = desk.symbols[fill.symbol]
+        lots = int(fill.quantity / symbol.instrument.lot_step)
+        watch = desk.watches.get(position.id)
+        if watch is not None:
+            if lots:
+                watch.add(lots, float(fill.price))
+            return
+        watch = PositionWatch.open(plan_exits(desk.params, self._entry(fill, position, lots)))
+        desk.watches[position.id] = watch
+        self._by_symbol.setdefault(fill.symbol, []).append(position.id)
+        desk.book.protect(position.id, targets=self._prices(position.symbol, watch.targets))
+
+    def _entry(self, fill: Fill, position: Position, lots: int) -> Entry:
+        """What the exit plan is made from: the fill, with the stop that was approved."""
+        desk = self._desk
+        symbol = desk.symbols[fill.symbol]
+        instrument = symbol.instrument
+        quote = symbol.best_quote(fill.time_ns)
+        stop = float(position.stop)
+        sign = position.direction.sign
+        price = float(fill.price)
+        atr = symbol.feature("atr")
+        # A fill that gapped through its own stop is left at once by the widest rule there is:
+        # a stop one tick away fires on the next price.
+        if not (price - stop) * sign > 0:
+            stop = price - sign * float(instrument.price_tick)
+        wanted = desk.own_targets.get(position.proposal, ())
+        targets = tuple(target for target in wanted if (target - price) * sign > 0)
+        minimum = max(instrument.min_qty, instrument.min_notional / fill.price)
+        return Entry(
+            symbol=fill.symbol,
+            direction=position.direction,
+            price=price,
+            lots=lots,
+            lot_size=float(instrument.lot_step),
+            opened_ns=fill.time_ns,
+            atr=atr,
+            fee=float(instrument.taker_fee),
+            spread=quote.spread_bps / 10_000,
+            strategy=position.strategy,
+            regime=position.regime or None,
+            profile=self._profile(),
+            stop=stop,
+            targets=targets,
+            score=position.confidence,
+            min_lots=max(1, math.ceil(minimum / instrument.lot_step)),
+        )
+
+    def _trade(self, trade: Trade, position_id: str) -> list[AnyRecord]:
+        desk = self._desk
+        watch = desk.watches.pop(position_id, None)
+        if watch is not None:
+            trade = msgspec.structs.replace(trade, mfe_pct=watch.mfe_pct, mae_pct=watch.mae_pct)
+        self._by_symbol[trade.symbol].remove(position_id)
+        self._journaled.pop(position_id, None)
+        desk.trades.append(trade)
+        desk.tally.trades += 1
+        desk.statistics.update(trade)
+        until = cooldown_until(desk.params, trade.symbol, desk.now_ns, trade.regime or None)
+        desk.cooldowns[trade.symbol] = until
+        for listener in self.closed:
+            listener(trade)
+        return [
+            TradeClosed(time_ns=desk.now_ns, trade=trade, position=position_id),
+            Cooldown(time_ns=desk.now_ns, symbol=trade.symbol, until_ns=until),
+        ]
+
+    # Keeping and restoring.
+
+    def keep_moved(self) -> None:
+        """Journal every watch whose protection moved since it was last journaled."""
+        desk = self._desk
+        for position_id, watch in desk.watches.items():
+            now = (watch.stop, watch.targets, watch.lots)
+            if self._journaled.get(position_id) == now:
+                continue
+            position = desk.book.get(position_id)
+            if position is not None:
+                desk.record(self._changed(self._sync(position, watch), "protection moved"))
+
+    def _sync(self, position: Position, watch: PositionWatch) -> Position:
+        """The position's row with the stop, targets and excursions that its watch has now."""
+        book = self._desk.book
+        stop = watch.stop
+        book.protect(
+            position.id,
+            stop=self._prices(position.symbol, (stop,))[0] if stop is not None else Decimal(0),
+            targets=self._prices(position.symbol, watch.targets),
+        )
+        return book.excursion(position.id, watch.mfe_pct, watch.mae_pct)
+
+    def _changed(self, position: Position, why: str) -> PositionChanged:
+        desk = self._desk
+        watch = desk.watches[position.id]
+        self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
+        return PositionChanged(
+            time_ns=desk.now_ns, position=position, watch=json.dumps(watch.to_dict()), why=why
+        )
+
+    def _prices(self, symbol: str, prices: tuple[float, ...]) -> tuple[Decimal, ...]:
+        instrument = self._desk.symbols[symbol].instrument
+        return tuple(round_price(instrument, Decimal(repr(price)), up=False) for price in prices)
+
+    def planned_targets(self, wish: Wish, appraisal: Appraisal) -> tuple[Decimal, ...]:
+        """The targets that the exit plan would set for an entry at this price."""
+        entry = self._planned(wish, appraisal)
+        try:
+            plan = plan_exits(self._desk.params, entry)
+        except QuarterdeckError:
+            return ()
+        return self._prices(wish.symbol.symbol, plan.targets)
+
+    def _planned(self, wish: Wish, appraisal: Appraisal) -> Entry:
+        instrument = wish.symbol.instrument
+        return Entry(
+            symbol=instrument.symbol,
+            direction=wish.direction,
+            price=float(appraisal.price),
+            lots=max(1, int(appraisal.quantity / instrument.lot_step)),
+            lot_size=float(instrument.lot_step),
+            opened_ns=self._desk.now_ns,
+            atr=wish.symbol.feature("atr"),
+            fee=float(instrument.taker_fee),
+            spread=appraisal.quote.spread_bps / 10_000,
+            strategy=wish.strategy,
+            regime=wish.symbol.label or None,
+            profile=self._profile(),
+            stop=float(appraisal.stop) if appraisal.stop else None,
+            targets=(wish.target,) if math.isfinite(wish.target) else (),
+            score=wish.confidence,
+        )
+
+    def _profile(self) -> str:
+        profile = self._desk.settings.profile
+        return profile if profile in PROFILES else STANDARD
+
+    def restore(self, position: Position, stored: str) -> None:
+        """Watch a position from the journal exactly as it was watched."""
+        desk = self._desk
+        watch = PositionWatch.from_dict(json.loads(stored))
+        desk.watches[position.id] = watch
+        self._by_symbol.setdefault(position.symbol, []).append(position.id)
+        self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
+
+    # A person.
+
+    def close(
+        self,
+        position: Position,
+        fraction: float,
+        why: str,
+        *,
+        reason_code: ExitReason = ExitReason.FORCE_EXIT,
+    ) -> Order:
+        """Close all or a part now. Passes in every control state."""
+        desk = self._desk
+        symbol = desk.symbols[position.symbol]
+        watch = desk.watches[position.id]
+        free = position.quantity - self._orders.exit_lots(position.id)
+        step_size = symbol.instrument.lot_step
+        lots = int(free * Decimal(repr(fraction)) / step_size)
+        if lots < 1:
+            raise CommandRefused(
+                "nothing_to_close",
+                f"{position.symbol}: nothing is left to close",
+                "an exit is on its way" if not free else "the part is below one lot",
+            )
+        everything = lots * step_size == position.quantity
+        order = self._orders.make(
+            symbol=position.symbol,
+            direction=position.direction,
+            purpose=Purpose.EXIT if everything else Purpose.REDUCE,
+            quantity=lots * step_size,
+            position=position.id,
+            exit_reason=str(reason_code),
+            expected=Decimal(repr(symbol.exit_price(position.direction))),
+        )
+        watch.reduce(lots)
+        self._announced[order.id] = person_event(watch, lots, desk.now_ns)
+        if not self._orders.exit(order):
+            watch.restore(self._announced.pop(order.id))
+            raise CommandRefused("journal", "nothing was sent: no disk took the intent", why)
+        return order
+
+    def move_stop(self, position_id: str, price: Decimal) -> Position:
+        """A person's stop, from the next tick on."""
+        watch, position = self._found(position_id)
+        rounded = self._prices(position.symbol, (float(price),))[0]
+        self._allowed(lambda: watch.move_stop(float(rounded), by_person=True))
+        return self._moved(position, watch, f"stop moved to {rounded} by a person")
+
+    def move_targets(self, position_id: str, prices: tuple[Decimal, ...]) -> Position:
+        """A person's targets, from the next tick on."""
+        watch, position = self._found(position_id)
+        rounded = self._prices(position.symbol, tuple(map(float, prices)))
+        self._allowed(lambda: watch.move_targets(tuple(map(float, rounded))))
+        return self._moved(position, watch, "targets moved by a person")
+
+    def take_over(self, position_id: str, taken: bool) -> Position:
+        """A person manages stop and targets, or gives them back."""
+        watch, position = self._found(position_id)
+        watch.set_taken_over(taken)
+        position = self._desk.book.take_over(position_id, taken)
+        return self._moved(position, watch, "taken over" if taken else "given back")
+
+    def _found(self, position_id: str) -> tuple[PositionWatch, Position]:
+        watch = self._desk.watches.get(position_id)
+        position = self._desk.book.get(position_id)
+        if watch is None or position is None:
+            raise CommandRefused("unknown_position", f"there is no position {position_id}")
+        return watch, position
+
+    def _allowed(self, move: Callable[[], T]) -> T:
+        try:
+            return move()
+        except QuarterdeckError as error:
+            raise CommandRefused("not_possible", error.message, error.hint) from None
+
+    def _moved(self, position: Position, watch: PositionWatch, why: str) -> Position:
+        desk = self._desk
+        position = self._sync(position, watch)
+        desk.record(self._changed(position, why))
+        desk.journal.barrier()
+        return position
+
+
+def person_event(watch: PositionWatch, lots: int, now_ns: int) -> WatchEvent:
+    """A person's close as a watch event, so that a failed order gives its lots back."""
+    return WatchEvent(
+        code=step.ENDED,
+        reason=ExitReason.FORCE_EXIT,
+        price=watch.last,
+        lots=lots,
+        remaining=watch.lots,
+        index=0,
+        time_ns=now_ns,
+        urgency=math.nan,
+        fired=(),
+        absent=(),
+    )
+
+
+def _score(decision: Decision | None, direction: Direction) -> float:
+    """How much the sources still want this direction, in [0, 1]; NaN where nobody spoke."""
+    if decision is None or all(vote.action is Action.HOLD for vote in decision.votes):
+        return math.nan
+    sign = {Action.BUY: 1, Action.SELL: -1, Action.HOLD: 0}
+    total = sum(vote.weight * sign[vote.action] * vote.confidence for vote in decision.votes)
+    return max(0.0, total * direction.sign)

@@ -1,0 +1,180 @@
+"""What the market sends, one event at a time: guard it, fill orders, watch positions, build bars.
+
+The order matters. An order that was waiting for this event is filled before the position it
+opens is watched on it, and a bar's path is walked before the bar is decided on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from engine.core.records import BarCorrected, FeedChanged, Noted, TickQuarantined
+from engine.core.types import (
+    Actor,
+    Bar,
+    BarCorrection,
+    Book,
+    FeedStatus,
+    History,
+    Link,
+    MarketEvent,
+    Quarantined,
+    Quote,
+    SimMark,
+    Tick,
+)
+from engine.kernel.desk import Desk
+from engine.kernel.exits import Exits
+from engine.kernel.follow import Follower
+from engine.kernel.orders import Orders
+from engine.kernel.symbols import SymbolDesk
+
+
+class Intake:
+    """Market events into the desk. `pending_since_ns` tells the loop that a decision waits."""
+
+    def __init__(self, desk: Desk, orders: Orders, exits: Exits, follower: Follower) -> None:
+        self._desk = desk
+        self._orders = orders
+        self._exits = exits
+        self._follower = follower
+        self.pending_since_ns = 0
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+            Tick: self._tick,
+            Quote: self._quote,
+            Book: self._book,
+            Bar: self._bar,
+            BarCorrection: self._correction,
+            Quarantined: self._quarantined,
+            FeedStatus: self._status,
+            History: self._history,
+            SimMark: self._mark,
+        }
+
+    def take(self, event: MarketEvent) -> None:
+        """One event. Unknown symbols are an error of the feed and raise `KeyError`."""
+        self._desk.tally.events += 1
+        self._handlers[type(event)](event)
+
+    def _tick(self, tick: Tick) -> None:
+        desk = self._desk
+        symbol = desk.symbols[tick.symbol]
+        desk.tally.ticks += 1
+        refused = symbol.guard.check(tick.price, tick.time_ns)
+        if refused:
+            self._refuse(symbol, tick.price, tick.time_ns, refused)
+            return
+        symbol.ticks_seen = True
+        symbol.last_tick_ns = tick.time_ns
+        symbol.take_price(tick.price, tick.time_ns)
+        self._orders.on_market(tick, symbol)
+        self._exits.on_price(tick.symbol, tick.price, tick.time_ns)
+        self._follower.on_price(tick.symbol, tick.price, tick.time_ns)
+        desk.freshness.seen(tick.symbol, tick.time_ns, desk.now_ns)
+        self._conditions(tick.symbol, tick.price, tick.time_ns)
+        desk.heartbeat_ns = desk.now_ns
+
+    def _conditions(self, symbol: str, price: float, time_ns: int) -> None:
+        triggered = self._desk.sniper.on_price(symbol, price, time_ns)
+        if triggered:
+            self._exits.triggered += triggered
+            self.pending_since_ns = self.pending_since_ns or self._desk.now_ns
+
+    def _watch_conditions(self, bar: Bar) -> None:
+        for price in (bar.open, bar.low, bar.high, bar.close):
+            self._conditions(bar.symbol, price, bar.close_ns)
+
+    def _quote(self, quote: Quote) -> None:
+        desk = self._desk
+        symbol = desk.symbols[quote.symbol]
+        if not 0.0 < quote.bid <= quote.ask:
+            self._refuse(symbol, quote.bid, quote.time_ns, "bid above ask or not positive")
+            return
+        refused = symbol.guard.check(quote.mid, quote.time_ns)
+        if refused:
+            self._refuse(symbol, quote.mid, quote.time_ns, refused)
+            return
+        symbol.quote = quote
+        symbol.last_event_ns = max(symbol.last_event_ns, quote.time_ns)
+        desk.freshness.seen(quote.symbol, quote.time_ns, desk.now_ns)
+        self._orders.on_market(quote, symbol)
+        desk.heartbeat_ns = desk.now_ns
+
+    def _book(self, book: Book) -> None:
+        symbol = self._desk.symbols[book.symbol]
+        if book.bids and book.asks and book.bids[0][0] < book.asks[0][0]:
+            symbol.book = book
+            self._orders.on_market(book, symbol)
+
+    def _bar(self, bar: Bar) -> None:
+        desk = self._desk
+        symbol = desk.symbols[bar.symbol]
+        desk.tally.bars += 1
+        if not bar.final:
+            return
+        # Where ticks were seen inside this bar the positions have already been watched on
+        # them; a recording of bars alone is walked along the bar's path.
+        ticked = symbol.ticks_seen and symbol.last_tick_ns >= bar.open_ns
+        if not ticked:
+            self._orders.on_market(bar, symbol)
+            symbol.take_price(bar.close, bar.close_ns - 1)
+            self._exits.on_bar(symbol, bar)
+            self._follower.on_bar(bar)
+            self._watch_conditions(bar)
+            desk.heartbeat_ns = desk.now_ns
+        if symbol.take_bar(bar) is not None:
+            self.pending_since_ns = self.pending_since_ns or desk.now_ns
+            desk.hub.append(f"bars:{bar.symbol}", symbol.last_bar, 4_000)
+
+    def _refuse(self, symbol: SymbolDesk, price: float, time_ns: int, reason: str) -> None:
+        self._quarantined(
+            Quarantined(
+                symbol=symbol.symbol, time_ns=time_ns, price=price, reason=reason, raw=repr(price)
+            )
+        )
+
+    def _quarantined(self, tick: Quarantined) -> None:
+        self._desk.tally.quarantined += 1
+        self._desk.record(TickQuarantined(time_ns=self._desk.now_ns, tick=tick))
+
+    def _correction(self, correction: BarCorrection) -> None:
+        self._desk.tally.corrections += 1
+        self._desk.record(BarCorrected(time_ns=self._desk.now_ns, correction=correction))
+
+    def _status(self, status: FeedStatus) -> None:
+        desk = self._desk
+        if status.symbol:
+            symbol = desk.symbols[status.symbol]
+            if symbol.link is status.link and symbol.link_reason == status.reason:
+                return
+            symbol.link, symbol.link_reason = status.link, status.reason
+        else:
+            desk.link = status
+            for symbol in desk.symbols.values():
+                if status.link in (Link.UP, Link.DOWN, Link.ENDED):
+                    symbol.link, symbol.link_reason = status.link, status.reason
+        desk.record(FeedChanged(time_ns=desk.now_ns, status=status))
+
+    def _history(self, history: History) -> None:
+        desk = self._desk
+        symbol = desk.symbols[history.symbol]
+        symbol.warm(history.bars)
+        bars, opened = symbol.indicators.history(600)
+        for (o, h, low, c, v), open_ns in zip(bars.tolist(), opened.tolist(), strict=True):
+            desk.hub.append(
+                f"bars:{history.symbol}",
+                Bar(
+                    symbol=history.symbol, open_ns=open_ns, span_ns=symbol.span_ns,
+                    open=o, high=h, low=low, close=c, volume=v,
+                ),
+                4_000,
+            )  # fmt: skip
+
+    def _mark(self, mark: SimMark) -> None:
+        self._desk.record(
+            Noted(
+                time_ns=self._desk.now_ns, who=Actor.ENGINE,
+                text=f"simulated {mark.kind}: {mark.detail}", symbol=mark.symbol,
+            )
+        )  # fmt: skip

@@ -1,0 +1,242 @@
+"""The kernel: one thread, one inbox, every mutable thing.
+
+A plain synchronous loop: take what people sent, take what the market sent, run the cycle
+when it is due, publish, wait. Whatever may be slow happens elsewhere and comes back as a
+message.
+"""
+
+from __future__ import annotations
+
+import math
+from threading import Event, Thread
+
+from engine.core.clock import SECOND, ManualClock, monotonic_ns
+from engine.core.commands import AnyCommand
+from engine.core.errors import InvariantBroken, QuarterdeckError
+from engine.core.types import Actor, Bar, Control, MarketEvent
+from engine.journal.mailbox import Mailbox
+from engine.kernel.commands import Commands
+from engine.kernel.cycle import CYCLE_SECONDS, Cycle
+from engine.kernel.desk import Desk
+from engine.kernel.entries import Entries
+from engine.kernel.exits import Exits
+from engine.kernel.intake import Intake
+from engine.kernel.orders import Orders
+from engine.kernel.publish import Publisher
+from engine.kernel.recovery import recover
+from engine.market.feed import event_time
+
+BATCH = 128
+"""Events taken before commands and the screen get their turn: about 2 ms of work."""
+
+SETTLE_NS = 2 * SECOND
+"""How long after a decision bar closes live symbols may still close theirs, so that they
+are decided on together."""
+
+LONGEST_WAIT_S = 0.5
+
+
+class Kernel:
+    """The engine's thread. `start` it for a screen, or `run` it in the caller's thread.
+
+    The feed has been started with `wake.set`. `publish_hz` is how often a snapshot is made
+    while something moves; `until_ended` ends the run with the recording
+    instead of staying for a person to look at it.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        wake: Event,
+        *,
+        publish_hz: float = 10.0,
+        until_ended: bool = False,
+        mailbox: Mailbox | None = None,
+    ) -> None:
+        self.desk = desk
+        self._until_ended = until_ended
+        self._mailbox = mailbox
+        self._wake = wake
+        self._stopping = Event()
+        self.finished = Event()
+        self.fault: BaseException | None = None
+        self.orders = Orders(desk)
+        self.exits = Exits(desk, self.orders)
+        self.entries = Entries(desk, self.orders, self.exits)
+        self.intake = Intake(desk, self.orders, self.exits, self.entries.follower)
+        self.cycle = Cycle(desk, self.entries, self.exits)
+        self.commands = Commands(desk, self.orders, self.entries, self.exits)
+        self.publisher = Publisher(desk, self.entries, self.cycle)
+        self._publish_ns = int(SECOND / publish_hz)
+        self._published_ns = 0
+        self._next_cycle_ns = 0
+        self.first_ns = 0
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Run in a daemon thread of its own; `stop` ends it."""
+        self._thread = Thread(target=self.run, name="qd-kernel", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Something is waiting for the kernel. Any thread may call it."""
+        self._wake.set()
+
+    def stop(self, timeout_s: float = 1.0) -> bool:
+        """Ask the kernel to end and wait; True when it did and its journal is closed."""
+        self._stopping.set()
+        self._wake.set()
+        return self.finished.wait(timeout_s) if self._thread is not None else True
+
+    def request_stop(self) -> None:
+        """As `stop` without waiting, for signal handlers."""
+        self._stopping.set()
+        self._wake.set()
+
+    def run(self) -> None:
+        """The loop. Ends by `stop`, at the end of a recording, or by a fault."""
+        desk = self.desk
+        try:
+            desk.hub.on_command(self.wake)
+            recover(desk, self.exits)
+            while not self._stopping.is_set() and not self._over():
+                self._turn()
+            self._finish_cycle()
+        except Exception as error:  # noqa: BLE001 - a fault becomes a state, never a traceback
+            self._fail(error)
+        finally:
+            self._end()
+
+    def _turn(self) -> None:
+        desk = self.desk
+        self._wake.clear()
+        asked = desk.hub.take()
+        self.commands.take(asked)
+        asked += self._open_mail()
+        events = desk.feed.poll(BATCH)
+        if desk.feed.manual_time:
+            for event in events:
+                self._take_at(event)
+        else:
+            desk.now_ns = desk.clock.now_ns()
+            for event in events:
+                self.intake.take(event)
+            self.orders.on_time(desk.now_ns)
+            self._run_due(desk.now_ns)
+        self._publish(force=bool(asked))
+        if not events:
+            self._rest()
+
+    def _open_mail(self) -> list[AnyCommand]:
+        """Commands left in the letter box; forgotten there once they are journaled here."""
+        box = self._mailbox
+        if box is None:
+            return []
+        letters = box.take()
+        if letters:
+            self.commands.take(letters)
+            self.desk.journal.barrier()
+            box.confirm()
+        return letters
+
+    def _take_at(self, event: MarketEvent) -> None:
+        """One event on a clock that events move; what was due before it happens first."""
+        desk = self.desk
+        now = event_time(event)
+        if now > desk.now_ns:
+            self._run_before(now)
+            self.orders.on_time(now)
+            desk.now_ns = now
+            clock = desk.clock
+            assert isinstance(clock, ManualClock)
+            clock.set(now)
+            if not self.first_ns and type(event) is Bar:
+                self.first_ns = now
+        self.intake.take(event)
+
+    def _run_before(self, now: int) -> None:
+        """The cycle that fell due before `now`, once, however many were skipped by a gap."""
+        desk = self.desk
+        due = self._due()
+        if due < now and desk.now_ns:
+            self._cycle_at(max(due, desk.now_ns))
+        if self._next_cycle_ns < now:
+            step = self._cycle_ns()
+            self._next_cycle_ns = -(-now // step) * step
+
+    def _run_due(self, now: int) -> None:
+        if self._due() <= now:
+            self._cycle_at(now)
+            step = self._cycle_ns()
+            self._next_cycle_ns = now - now % step + step
+
+    def _due(self) -> int:
+        since = self.intake.pending_since_ns
+        if not since:
+            return self._next_cycle_ns
+        settle = 0 if self.desk.feed.manual_time else SETTLE_NS
+        return min(self._next_cycle_ns, since + settle)
+
+    def _cycle_at(self, now: int) -> None:
+        self.desk.now_ns = now
+        self.intake.pending_since_ns = 0
+        self.cycle.run()
+
+    def _cycle_ns(self) -> int:
+        return int(self.desk.params.get(CYCLE_SECONDS)) * SECOND
+
+    def _finish_cycle(self) -> None:
+        """A recording that ends on a decision bar is decided on like any other."""
+        if self.intake.pending_since_ns:
+            self._cycle_at(self.desk.now_ns)
+
+    def _over(self) -> bool:
+        desk = self.desk
+        limit = desk.settings.stop_after_ns
+        if limit is not None and self.first_ns and desk.now_ns - self.first_ns >= limit:
+            return True
+        return self._until_ended and desk.feed.ended
+
+    def _publish(self, *, force: bool) -> None:
+        now = monotonic_ns()
+        if force or now - self._published_ns >= self._publish_ns:
+            self._published_ns = now
+            self.publisher.publish()
+
+    def _rest(self) -> None:
+        desk = self.desk
+        wait = min(LONGEST_WAIT_S, desk.feed.wait_s())
+        if not desk.feed.manual_time:
+            wait = min(wait, max(0.0, (self._due() - desk.clock.now_ns()) / SECOND))
+        since = (monotonic_ns() - self._published_ns) / SECOND
+        wait = min(wait, max(0.001, self._publish_ns / SECOND - since))
+        if wait > 0 and not math.isnan(wait):
+            self._wake.wait(wait)
+
+    def _fail(self, error: Exception) -> None:
+        """An engine fault: entries stop, the reason goes to screen and journal, the loop ends."""
+        self.fault = error
+        desk = self.desk
+        kind = type(error).__name__
+        text = str(error) if isinstance(error, QuarterdeckError) else f"{kind}: {error}"
+        desk.faults.append(text)
+        try:
+            if not isinstance(error, InvariantBroken):
+                desk.note(f"engine fault: {text}")
+            self.commands.set_control(Control.HALTED, f"engine fault: {text}", Actor.ENGINE)
+        except Exception as second:  # noqa: BLE001 - the journal itself may be what failed
+            desk.faults.append(f"and could not be journaled: {second}")
+
+    def _end(self) -> None:
+        desk = self.desk
+        for close in (desk.feed.stop, self._last_words, desk.journal.close):
+            try:
+                close()
+            except Exception as error:  # noqa: BLE001 - the next one must still be closed
+                desk.faults.append(f"{type(error).__name__} while ending: {error}")
+                self.fault = self.fault or error
+        self.finished.set()
+
+    def _last_words(self) -> None:
+        self.cycle.remember_cursor()
+        self._publish(force=True)

@@ -1,0 +1,245 @@
+"""The snapshot: what the desk looks like from outside, made a few times a second.
+
+A row that did not change is the same object as in the last snapshot, so a screen finds what
+moved by `is not`; making rows equal by value is what `_kept` is for.
+"""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from threading import enumerate as running_threads
+from typing import TypeVar
+
+import msgspec
+
+from engine.core.clock import SECOND, monotonic_ns
+from engine.core.types import Control, FeedKind, Link, Proposal, Value
+from engine.core.views import (
+    ControlView,
+    EquityPoint,
+    FeedView,
+    Health,
+    MarketView,
+    Outlook,
+    PositionView,
+    RunInfo,
+    Snapshot,
+)
+from engine.kernel.cycle import Cycle
+from engine.kernel.desk import Desk, waiting
+from engine.kernel.entries import Entries
+from engine.kernel.symbols import SymbolDesk
+from engine.portfolio.pnl import pnl, pnl_pct
+
+V = TypeVar("V", bound=Value)
+
+_encode = msgspec.msgpack.encode
+
+OUTLOOK_EVERY_NS = SECOND
+"""How often the why-not gates of every symbol are evaluated for the screen."""
+
+EQUITY_EVERY_NS = 15 * SECOND
+"""Spacing of the equity line, in engine time."""
+
+HEARTBEAT_LIMIT_NS = 5 * SECOND
+
+
+class Publisher:
+    """Builds snapshots from the desk and hands them to the hub."""
+
+    def __init__(self, desk: Desk, entries: Entries, cycle: Cycle) -> None:
+        self._desk = desk
+        self._entries = entries
+        self._cycle = cycle
+        self._version = 0
+        self._started_ns = 0
+        self._run: RunInfo | None = None
+        self._markets: dict[str, MarketView] = {}
+        self._positions: dict[str, PositionView] = {}
+        self._outlooks: dict[str, Outlook] = {}
+        self._outlooks_at = 0
+        self._equity_at = 0
+        self._rate_at = monotonic_ns()
+        self._rate_from = 0
+        self._rate = 0.0
+        self._ended: tuple[Proposal, ...] = ()
+
+    def publish(self) -> None:
+        """Make and publish one snapshot of what is now."""
+        desk = self._desk
+        if not desk.feed.manual_time:
+            desk.now_ns = desk.clock.now_ns()
+        self._started_ns = self._started_ns or desk.now_ns
+        self._version += 1
+        account = desk.ledger.account(desk.now_ns, desk.marks())
+        if desk.now_ns - self._equity_at >= EQUITY_EVERY_NS and desk.now_ns:
+            self._equity_at = desk.now_ns
+            point = EquityPoint(
+                time_ns=desk.now_ns,
+                equity=float(account.equity),
+                drawdown_pct=account.drawdown_pct,
+            )
+            desk.hub.append("equity", point, 20_000)
+        self._refresh_outlooks()
+        control = desk.control
+        desk.hub.publish(
+            Snapshot(
+                version=self._version,
+                time_ns=desk.now_ns,
+                run=self._run_info(),
+                control=ControlView(
+                    state=control.state,
+                    reason=control.reason,
+                    since_ns=control.since_ns,
+                    who=control.who,
+                ),
+                feed=self._feed(),
+                account=account,
+                markets=tuple(map(self._market, desk.symbols.values())),
+                positions=self._position_views(),
+                proposals=tuple(waiting(desk)),
+                ended=desk.proposals.ended(30),
+                orders=tuple(desk.orders.values()),
+                conditions=desk.sniper.conditions(),
+                trades=tuple(desk.trades),
+                outlooks=tuple(self._outlooks.values()),
+                limits=self._entries.limits(account),
+                denials=tuple(sorted(desk.tally.denials.items())),
+                counterfactuals=tuple(desk.followed),
+                health=self._health(),
+                acks=tuple(desk.acks),
+            )
+        )
+
+    def _run_info(self) -> RunInfo:
+        desk, settings = self._desk, self._desk.settings
+        info = RunInfo(
+            mode=settings.mode,
+            approval=desk.proposals.mode,
+            profile=settings.profile,
+            symbols=tuple(desk.symbols) or settings.symbols,
+            timeframe=settings.timeframe,
+            seed=settings.seed,
+            journal=str(desk.journal.path),
+            started_ns=self._started_ns,
+            version=settings.version,
+            recovered=desk.recovered,
+        )
+        self._run = _same(self._run, info)
+        return self._run
+
+    def _feed(self) -> FeedView:
+        desk = self._desk
+        feed, status = desk.feed, desk.link
+        link = status.link if status is not None else Link.STARTING
+        kind = FeedKind.DOWN if feed.kind is FeedKind.LIVE and link is Link.DOWN else feed.kind
+        return FeedView(
+            kind=kind,
+            link=link,
+            venue=feed.venue,
+            quote=feed.quote,
+            label=f"{feed.venue} {feed.quote}".strip(),
+            reason=status.reason if status is not None else "",
+            speed=getattr(feed, "speed", 1.0),
+            progress=feed.progress,
+        )
+
+    def _market(self, symbol: SymbolDesk) -> MarketView:
+        now = self._desk.now_ns
+        quote = symbol.quote
+        age = max(0, now - symbol.last_event_ns) if symbol.last_event_ns else 0
+        regime = symbol.regime
+        view = MarketView(
+            symbol=symbol.symbol,
+            last=symbol.last,
+            bid=quote.bid if quote is not None else math.nan,
+            ask=quote.ask if quote is not None else math.nan,
+            change_pct=symbol.feature("price_change_24h"),
+            volume_ratio=symbol.feature("volume_ratio"),
+            link=symbol.link,
+            age_ns=age // SECOND * SECOND,
+            regime=symbol.label,
+            vol_level=str(regime.vol_level) if regime is not None else "",
+            spread_bps=quote.spread_bps if quote is not None else math.nan,
+            modelled=quote is None or quote.modelled,
+            forming=symbol.forming,
+            reason=symbol.link_reason,
+        )
+        kept = _same(self._markets.get(symbol.symbol), view)
+        self._markets[symbol.symbol] = kept
+        return kept
+
+    def _position_views(self) -> tuple[PositionView, ...]:
+        desk = self._desk
+        views = {}
+        for position in desk.book.open():
+            symbol = desk.symbols[position.symbol]
+            mark = symbol.exit_price(position.direction)
+            price = Decimal(repr(mark)) if math.isfinite(mark) else position.entry_price
+            size = symbol.instrument.contract_size
+            unrealised = pnl(
+                position.direction, position.entry_price, price, position.quantity, size
+            )
+            risk = abs(position.entry_price - position.initial_stop)
+            gained = (price - position.entry_price) * position.direction.sign
+            target = position.targets[0] if position.targets else None
+            view = PositionView(
+                position=position,
+                mark=mark,
+                unrealised=unrealised,
+                pnl_pct=pnl_pct(position.direction, position.entry_price, price),
+                r_multiple=float(gained / risk) if risk else math.nan,
+                stop_distance_pct=float(abs(price - position.stop) / price * 100),
+                target_distance_pct=float(abs(target - price) / price * 100)
+                if target is not None
+                else math.nan,
+                held_ns=(desk.now_ns - position.opened_ns) // SECOND * SECOND,
+            )
+            views[position.id] = _same(self._positions.get(position.id), view)
+        self._positions = views
+        return tuple(views.values())
+
+    def _refresh_outlooks(self) -> None:
+        now = monotonic_ns()
+        if now - self._outlooks_at < OUTLOOK_EVERY_NS and self._outlooks:
+            return
+        self._outlooks_at = now
+        for symbol in self._desk.symbols.values():
+            view = self._entries.outlook(symbol)
+            self._outlooks[symbol.symbol] = _same(self._outlooks.get(symbol.symbol), view)
+
+    def _health(self) -> Health:
+        desk = self._desk
+        now = monotonic_ns()
+        events = desk.tally.events
+        if now - self._rate_at >= SECOND:
+            self._rate = (events - self._rate_from) / ((now - self._rate_at) / SECOND)
+            self._rate_at, self._rate_from = now, events
+        held = bool(desk.watches)
+        age = desk.now_ns - desk.heartbeat_ns
+        beating = desk.control.state is not Control.LOCKED and age <= HEARTBEAT_LIMIT_NS
+        return Health(
+            heartbeat_ns=desk.heartbeat_ns,
+            heartbeat_ok=beating or not held or desk.feed.manual_time,
+            events=events,
+            events_per_s=round(self._rate, 1),
+            inbox=0,
+            journal_lag=desk.journal.pending,
+            journal_state=desk.journal.state,
+            cycle=self._cycle.timings(),
+            cycles=desk.tally.cycles,
+            faults=tuple(desk.faults),
+            quarantined=desk.tally.quarantined,
+            corrections=desk.tally.corrections,
+            decisions=desk.tally.decisions,
+            threads=tuple(sorted(thread.name for thread in running_threads())),
+        )
+
+
+def _same(old: V | None, new: V) -> V:
+    """The old object where nothing changed, so that identity tells what did.
+
+    Compared as encoded bytes, because NaN stands for "none" in views and equals nothing.
+    """
+    return old if old is not None and _encode(old) == _encode(new) else new

@@ -1,0 +1,185 @@
+"""Starting up is recovering: the same path for a first start, a restart and after a crash.
+
+What the journal holds is taken back before the feed begins. On paper the journal is the
+venue, so orders that were on their way when the engine stopped are ended rather than sent a
+second time; protective exits fire again from their watches.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from engine.core.clock import iso
+from engine.core.parameters import Scope
+from engine.core.records import OrderChanged, ProposalChanged, RunStarted
+from engine.core.types import (
+    Actor,
+    Control,
+    Direction,
+    Fill,
+    Order,
+    OrderState,
+    OrderType,
+    Position,
+    ProposalState,
+    Side,
+)
+from engine.execution.orders import advance
+from engine.execution.paper import PaperBroker
+from engine.journal.recovered import Recovered
+from engine.kernel.desk import Desk
+from engine.kernel.exits import Exits
+from engine.risk.control import ControlMachine
+
+
+def recover(desk: Desk, exits: Exits) -> None:
+    """Take back everything the journal holds, then journal that a run began."""
+    recovered = desk.journal.recovered
+    if not recovered.empty:
+        desk.now_ns = recovered.last_ns
+        desk.ids.resume(recovered.ids)
+        _parameters(desk, recovered)
+        _positions(desk, exits, recovered)
+        _money(desk, recovered)
+        _orders(desk, recovered)
+        _proposals(desk, recovered)
+        for condition in recovered.conditions:
+            desk.sniper.arm(condition)
+        desk.cooldowns.update(recovered.cooldowns)
+        for trade in recovered.trades:
+            desk.trades.append(trade)
+            desk.statistics.update(trade)
+        _control(desk, recovered)
+        desk.recovered = _summary(desk, recovered)
+    _announce(desk, recovered)
+
+
+def _parameters(desk: Desk, recovered: Recovered) -> None:
+    """Values that a person or a learner set stay set; settings of this start go over them."""
+    for record in recovered.parameters:
+        value = msgspec.json.decode(record.after)
+        desk.params.set(record.name, value, record.who, Scope(*record.scope))
+    for name, text, origin in desk.settings.parameters:
+        desk.params.set(name, text, origin)
+
+
+def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
+    """Fills rebuild the books; the rows and watches of open positions come as they were."""
+    open_ones = {position.id: (position, watch) for position, watch in recovered.positions}
+    ended = {fill.position: fill for fill in reversed(recovered.fills)}
+    for position_id, first in ended.items():
+        position = open_ones[position_id][0] if position_id in open_ones else _past(first)
+        desk.book.restore(
+            position,
+            desk.feed.instruments[position.symbol],
+            trade="" if position_id in open_ones else position_id,
+        )
+    for fill in recovered.fills:
+        desk.book.apply(fill)
+    for position, watch in open_ones.values():
+        if desk.book.get(position.id) is None:
+            continue
+        desk.book.protect(position.id, stop=position.stop, targets=position.targets)
+        desk.book.take_over(position.id, position.taken_over)
+        exits.restore(position, watch)
+    desk.ledger.verify(full=True)
+
+
+def _past(first: Fill) -> Position:
+    """A position that ended: only its direction matters for its money, its first fill tells it."""
+    direction = Direction.LONG if first.side is Side.BUY else Direction.SHORT
+    return Position(
+        id=first.position, symbol=first.symbol, direction=direction, quantity=first.quantity,
+        entry_price=first.price, opened_ns=first.time_ns, strategy="", decision="", proposal="",
+        regime="", leverage=1, stop=first.price, targets=(), fees=first.fee,
+        realised=first.fee * 0, initial_stop=first.price, initial_quantity=first.quantity,
+    )  # fmt: skip
+
+
+def _money(desk: Desk, recovered: Recovered) -> None:
+    if recovered.day_start_equity is not None and recovered.peak_equity is not None:
+        desk.ledger.restore(
+            recovered.day,
+            recovered.day_start_equity,
+            recovered.peak_equity,
+            recovered.trades_today,
+        )
+
+
+def _orders(desk: Desk, recovered: Recovered) -> None:
+    """Resting limits rest on; what was on its way to fill at once is ended, not repeated."""
+    resting: list[Order] = []
+    for order in recovered.orders:
+        if order.type is OrderType.LIMIT and order.state in (OrderState.OPEN, OrderState.PARTIAL):
+            resting.append(order)
+            desk.orders[order.id] = order
+            continue
+        why = "never sent" if order.state is OrderState.INTENT else "not filled"
+        ended = advance(
+            order, OrderState.CANCELLED, desk.now_ns, f"engine stopped: {why}; nothing is repeated"
+        )
+        desk.record(OrderChanged(time_ns=desk.now_ns, order=ended))
+    broker = desk.broker
+    if resting and isinstance(broker, PaperBroker):
+        broker.restore(resting)
+
+
+def _proposals(desk: Desk, recovered: Recovered) -> None:
+    """What waited waits on; what was approved and never became an order has failed."""
+    alive = {order.proposal for order in desk.orders.values()}
+    filled = {position.proposal for position, _ in recovered.positions}
+    for proposal in recovered.proposals:
+        if proposal.state is ProposalState.WAITING:
+            desk.proposals.restore(proposal)
+            if proposal.version > 1:
+                desk.own_targets[proposal.id] = tuple(map(float, proposal.targets))
+        elif proposal.state is ProposalState.APPROVED and proposal.id not in alive:
+            done = proposal.id in filled
+            state = ProposalState.FILLED if done else ProposalState.FAILED
+            note = "" if done else "the engine stopped before it was filled; nothing was repeated"
+            ended = msgspec.structs.replace(proposal, state=state, note=note)
+            desk.proposals.restore(ended)
+            desk.record(
+                ProposalChanged(time_ns=desk.now_ns, proposal=ended, who=Actor.ENGINE, why=note)
+            )
+
+
+def _control(desk: Desk, recovered: Recovered) -> None:
+    stored = recovered.control
+    if stored is not None and stored.state is not Control.ACTIVE:
+        desk.control = ControlMachine.restored([stored])
+
+
+def _summary(desk: Desk, recovered: Recovered) -> str:
+    held = ", ".join(
+        f"{position.direction} {position.symbol} stop {position.stop}"
+        for position in desk.book.open()
+    )
+    waits = len(desk.proposals.waiting())
+    return (
+        f"recovered at {iso(recovered.last_ns)}: {held or 'no position'}; "
+        f"{waits} waiting, {len(recovered.trades)} trades, control {desk.control.state}"
+    )
+
+
+def _announce(desk: Desk, recovered: Recovered) -> None:
+    settings = desk.settings
+    set_now = {name: str(setting.value) for name, _, setting in desk.params.items()}
+    desk.record(
+        RunStarted(
+            time_ns=desk.now_ns,
+            mode=str(settings.mode),
+            feed=str(desk.feed.kind),
+            seed=settings.seed,
+            symbols=settings.symbols,
+            timeframe=settings.timeframe,
+            approval=str(settings.approval),
+            profile=settings.profile,
+            cash=str(desk.ledger.start),
+            resumed=not recovered.empty,
+            parameters=set_now,
+        )
+    )
+    if desk.recovered:
+        desk.note(desk.recovered)
+    desk.journal.barrier()
