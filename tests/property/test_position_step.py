@@ -118,7 +118,10 @@ def test_the_quiet_band_never_hides_an_event(
 ) -> None:  # fmt: skip
     """Forcing every price through the full rules gives the same events and levels."""
     far = 100.0 - 30.0 * direction.sign if wide else None
-    made = plan(direction=direction, profile=profile, diamond=diamond, score=0.8, stop=far)
+    made = plan(
+        direction=direction, profile=profile, diamond=diamond, score=0.8, stop=far,
+        atr=6.0 if wide else 1.0,
+    )  # fmt: skip
     quick, full = PositionWatch.open(made), PositionWatch.open(made)
     now = START
     for k, price in enumerate(walked(moves)):

@@ -276,6 +276,12 @@ def test_drawdown_velocity_is_measured_from_the_best_price() -> None:
     assert walk(slow, 98.9, 97.3, span=HOUR) == []
 
 
+def test_urgency_follows_a_rise_in_which_no_rule_spoke() -> None:
+    held = watch(stop=70.0, atr=6.0)
+    (cut,) = walk(held, 100.6, 101.2, 103.0, 105.0, 101.5)
+    assert (cut.reason, cut.fired) == (ExitReason.URGENCY, ("drawdown", "trail"))
+
+
 def test_a_person_moves_the_targets() -> None:
     held = watch()
     walk(held, 102.0)
