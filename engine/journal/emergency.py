@@ -48,6 +48,15 @@ def beside(journal: Path) -> Path:
     return journal.with_name(journal.name + ".emergency")
 
 
+def speaks_of_commits(journal: Path) -> bool:
+    """Whether the file beside a journal remembers a commit of whatever journal was there."""
+    try:
+        with beside(journal).open("rb") as file:
+            return b"QDM1" in file.read(_PAGE)
+    except FileNotFoundError:
+        return False
+
+
 class EmergencyLog:
     """Marks and entries of one journal, told apart from others' by the journal's id.
 

@@ -70,6 +70,8 @@ class Journal:
             except BaseException:
                 opened.emergency.close()
                 raise
+            finally:
+                opened.release()
         except BaseException:
             lock.release()
             raise

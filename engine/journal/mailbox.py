@@ -17,6 +17,7 @@ import msgspec
 
 from engine.core.commands import AnyCommand
 from engine.core.errors import JournalError
+from engine.journal.queries import Reader
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
@@ -29,6 +30,7 @@ class Mailbox:
     """
 
     def __init__(self, journal: Path) -> None:
+        self._journal = journal
         self.path = journal.with_name(journal.name + ".mailbox")
         self._taken = journal.with_name(journal.name + ".mailbox-taken")
         self._seen: set[str] = set()
@@ -62,10 +64,12 @@ class Mailbox:
     def take(self, done: Container[str] = ()) -> list[AnyCommand]:
         """Commands not taken before, oldest first; call `confirm` once they are journaled.
 
-        After a kill between the two they come again; `done` holds the ids of commands
-        that the journal already has.
+        After a kill between the two they come again, without those that the journal has;
+        `done` names further ids that need not come.
         """
         lines = [] if self._looked else self._lines(self._taken)
+        if lines:
+            self._seen.update(self._journaled())
         self._looked = True
         if self.waiting():
             with self._locked() as fd:
@@ -93,6 +97,13 @@ class Mailbox:
         """All that was taken is journaled and may be forgotten."""
         with contextlib.suppress(FileNotFoundError):
             self._taken.unlink()
+
+    def _journaled(self) -> set[str]:
+        """Ids of the commands that a killed engine journaled before it could confirm them."""
+        if not self._journal.exists():
+            return set()
+        with Reader(self._journal) as reader:
+            return {record.command.id for record in reader.commands(-1)}
 
     @staticmethod
     def _lines(path: Path) -> list[bytes]:

@@ -16,7 +16,7 @@ import msgspec
 from engine.core.errors import JournalError
 from engine.core.ids import fresh_seed
 from engine.journal.codec import GENESIS, decode, link, row_bytes
-from engine.journal.emergency import EmergencyLog, beside
+from engine.journal.emergency import EmergencyLog, beside, speaks_of_commits
 from engine.journal.errors import JournalDamaged
 from engine.journal.migrations import migrate
 from engine.journal.rebuild import agrees, rebuild
@@ -29,13 +29,24 @@ _RESTORE = "restore the newest backup, or start anew with a fresh journal"
 
 
 class Opened:
-    """A journal that was checked and may be written: its fold, its store, its log."""
+    """A journal that was checked and may be written: its fold, its store, its log.
+
+    `connection` stays open until the writer has its own: SQLite would otherwise move the
+    whole log of a killed engine into the database before trading can begin.
+    """
 
     def __init__(self, fold: Fold, store: Store, emergency: EmergencyLog, folded: int) -> None:
         self.fold = fold
         self.store = store
         self.emergency = emergency
         self.folded = folded
+        self.connection: sqlite3.Connection | None = None
+
+    def release(self) -> None:
+        """Close the connection that the checks used."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
 
 def check_place(path: Path) -> None:
@@ -60,7 +71,8 @@ def check_place(path: Path) -> None:
 
 def set_aside(path: Path) -> Path | None:
     """Move a journal that has events out of the way, with all that belongs to it."""
-    if not path.exists() or not _has_events(path):
+    events = path.exists() and _has_events(path)
+    if not events and not speaks_of_commits(path):
         return None
     number = 1
     while True:
@@ -97,10 +109,14 @@ def _check_application(connection: sqlite3.Connection, path: Path) -> None:
 def open_file(path: Path, mode: str, feed: str) -> Opened:
     """Check, create or migrate the file and fold its events; the caller holds the lock."""
     try:
-        with contextlib.closing(
-            sqlite3.connect(path, isolation_level=None, timeout=2.0)
-        ) as connection:
-            return _open(connection, path, mode, feed)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=2.0)
+        try:
+            opened = _open(connection, path, mode, feed)
+        except BaseException:
+            connection.close()
+            raise
+        opened.connection = connection
+        return opened
     except sqlite3.OperationalError as error:
         if "malformed" in str(error):
             raise JournalDamaged(f"the journal {path.name} is damaged: {error}", _RESTORE) from None
@@ -123,7 +139,14 @@ def _open(connection: sqlite3.Connection, path: Path, mode: str, feed: str) -> O
             f"{path} lies where SQLite can't keep a write-ahead log", "use a local disk"
         )
     if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+        if speaks_of_commits(path):
+            raise JournalDamaged(
+                f"{path.name} is empty, but the file beside it remembers commits",
+                f"{_RESTORE}; if you removed the journal, remove {beside(path).name} as well",
+            )
         create(connection, {"mode": mode, "feed": feed, "identity": f"{fresh_seed():016x}"})
+        # A journal whose very tables were only in the log could vanish without a trace.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     elif version < VERSION:
         migrate(connection, path, version)
     meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -34,6 +34,7 @@ from engine.core.types import (
     Control,
     Fill,
     Order,
+    OrderState,
     Position,
     Proposal,
     ProposalState,
@@ -43,6 +44,8 @@ from engine.core.types import (
 )
 from engine.core.views import ControlView
 from engine.journal.codec import decode
+
+T = TypeVar("T")
 
 RECENT_TRADES = 500  # as many as a screen and a learner's warm start can use
 
@@ -82,25 +85,30 @@ class Recovered(Value, frozen=True):
 
 class _Id(msgspec.Struct):
     id: str
+    state: str = ""
 
 
-class _Decided(msgspec.Struct):
-    decision: _Id
+class _Named(msgspec.Struct):
+    """As much of a record as tells whose state it is; the rest is decoded if it is the last.
+
+    Most states of most orders and positions are history by the end of the fold.
+    """
+
+    decision: _Id | msgspec.UnsetType = msgspec.UNSET
+    counterfactual: _Id | msgspec.UnsetType = msgspec.UNSET
+    order: _Id | msgspec.UnsetType = msgspec.UNSET
+    proposal: _Id | msgspec.UnsetType = msgspec.UNSET
+    trade: _Id | msgspec.UnsetType = msgspec.UNSET
+    position: _Id | str | msgspec.UnsetType = msgspec.UNSET
 
 
-class _Followed(msgspec.Struct):
-    counterfactual: _Id
-
-
-_decided = msgspec.json.Decoder(_Decided)
-_followed = msgspec.json.Decoder(_Followed)
-_denied = msgspec.json.Decoder(_Id)
 _WHOLE = frozenset(
-    (
-        *("run_started", "order", "fill", "position", "trade", "proposal", "control"),
-        *("condition", "cooldown", "parameter", "cursor"),
-    )
+    ("run_started", "fill", "control", "condition", "cooldown", "parameter", "cursor")
 )
+_NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
+_LIVE = frozenset(state.value for state in OrderState if state.live)
+_named = msgspec.json.Decoder(_Named)
+_denied = msgspec.json.Decoder(_Id)
 
 
 class Fold:
@@ -110,34 +118,45 @@ class Fold:
         self.counts: dict[str, int] = {}
         self.seq = 0
         self.time_ns = 0
-        self.positions: dict[str, tuple[PositionChanged, int]] = {}
+        self.positions: dict[str, tuple[str, int]] = {}
         self.fills: dict[str, tuple[Fill, int]] = {}
-        self._orders: dict[str, Order] = {}
-        self._proposals: dict[str, Proposal] = {}
+        self._orders: dict[str, str] = {}
+        self._proposals: dict[str, str] = {}
         self._conditions: dict[str, TradeCondition] = {}
         self._cooldowns: dict[str, int] = {}
         self._parameters: dict[tuple[str, Any], ParameterSet] = {}
         self._ids: dict[str, int] = {}
-        self._trades: deque[Trade] = deque(maxlen=RECENT_TRADES)
+        self._trades: deque[str] = deque(maxlen=RECENT_TRADES)
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
         self._cursor: Cursor | None = None
         self._accounted = ""
 
     def event(self, seq: int, time_ns: int, kind: str, body: str) -> None:
-        """Take one event; only the kinds that are state are decoded whole."""
+        """Take one event; only what may be state at the end is decoded whole."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.seq, self.time_ns = seq, max(self.time_ns, time_ns)
         if kind in _WHOLE:
             self._apply(decode(body), seq)
         elif kind == "account":
             self._accounted = body
-        elif kind == "decision":
-            self._used(_decided.decode(body).decision.id)
         elif kind == "denial":
             self._used(_denied.decode(body).id)
-        elif kind == "counterfactual":
-            self._used(_followed.decode(body).counterfactual.id)
+        elif kind in _NAMED:
+            self._name(kind, _named.decode(body), body, seq)
+
+    def _name(self, kind: str, named: _Named, body: str, seq: int) -> None:
+        of = getattr(named, kind)
+        self._used(of.id)
+        if kind == "order":
+            _keep(self._orders, of.id, body, of.state in _LIVE)
+        elif kind == "proposal":
+            _keep(self._proposals, of.id, body, of.state == ProposalState.WAITING.value)
+        elif kind == "position":
+            self.positions[of.id] = (body, seq)
+        elif kind == "trade" and isinstance(named.position, str):
+            self.positions.pop(named.position, None)
+            self._trades.append(body)
 
     def _used(self, name: str) -> None:
         prefix, dash, digits = name.rpartition("-")
@@ -151,30 +170,8 @@ class Fold:
             case Filled(fill=fill):
                 self.fills[fill.id] = (fill, seq)
                 self._used(fill.id)
-            case OrderChanged(order=order):
-                if order.state.live:
-                    self._orders[order.id] = order
-                else:
-                    self._orders.pop(order.id, None)
-                self._used(order.id)
-            case PositionChanged(position=position):
-                self.positions[position.id] = (record, seq)
-                self._used(position.id)
-            case TradeClosed(trade=trade, position=name):
-                self.positions.pop(name, None)
-                self._trades.append(trade)
-                self._used(trade.id)
-            case ProposalChanged(proposal=proposal):
-                if proposal.state is ProposalState.WAITING:
-                    self._proposals[proposal.id] = proposal
-                else:
-                    self._proposals.pop(proposal.id, None)
-                self._used(proposal.id)
             case ConditionChanged(condition=condition, state=state):
-                if state == "armed":
-                    self._conditions[condition.id] = condition
-                else:
-                    self._conditions.pop(condition.id, None)
+                _keep(self._conditions, condition.id, condition, state == "armed")
                 self._used(condition.id)
             case ControlChanged():
                 self._control = record
@@ -195,6 +192,12 @@ class Fold:
         """The state after all events taken."""
         accounted = decode(self._accounted) if self._accounted else None
         account = accounted.account if isinstance(accounted, Accounted) else None
+        held = [decode(body) for body, _ in self.positions.values()]
+        closed = map(decode, self._trades)
+        ordered, proposed = (
+            map(decode, self._orders.values()),
+            map(decode, self._proposals.values()),
+        )
         trades_today = account.trades_today if account is not None else 0
         day = day_of(accounted.time_ns) if accounted is not None else 0
         cursor = self._cursor
@@ -206,15 +209,15 @@ class Fold:
             last_ns=self.time_ns,
             run=self._run,
             control=_control(self._control),
-            positions=tuple((r.position, r.watch) for r, _ in self.positions.values()),
-            orders=tuple(self._orders.values()),
-            proposals=tuple(self._proposals.values()),
+            positions=tuple((r.position, r.watch) for r in held if isinstance(r, PositionChanged)),
+            orders=tuple(r.order for r in ordered if isinstance(r, OrderChanged)),
+            proposals=tuple(r.proposal for r in proposed if isinstance(r, ProposalChanged)),
             conditions=tuple(self._conditions.values()),
             cooldowns=dict(self._cooldowns),
             parameters=tuple(self._parameters.values()),
             ids=dict(self._ids),
             fills=tuple(fill for fill, _ in self.fills.values()),
-            trades=tuple(self._trades),
+            trades=tuple(r.trade for r in closed if isinstance(r, TradeClosed)),
             cursor=cursor,
             account=account,
             day_start_equity=account.day_start_equity if account is not None else None,
@@ -224,6 +227,14 @@ class Fold:
             counts=dict(self.counts),
             folded=folded,
         )
+
+
+def _keep(kept: dict[str, T], name: str, value: T, lasting: bool) -> None:
+    """Keep a state that lasts, forget the id of one that ended."""
+    if lasting:
+        kept[name] = value
+    else:
+        kept.pop(name, None)
 
 
 def _control(record: ControlChanged | None) -> ControlView | None:

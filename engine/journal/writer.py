@@ -199,6 +199,7 @@ class Writer:
         sqlite = await SqliteThread.open(self._path, "qd-journal-sqlite", BUSY_MS)
         try:
             await sqlite.run(_prepare)
+            self._pages = _log_pages(self._path)
             self._loop, self._wake = asyncio.get_running_loop(), asyncio.Event()
             self._started.set()
             await self._work(sqlite)
@@ -304,6 +305,13 @@ def _prepare(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA wal_autocheckpoint = 0").fetchall()
     connection.execute("PRAGMA cache_size = -16000")
+
+
+def _log_pages(path: Path) -> int:
+    """How many pages a killed engine left in its log."""
+    with contextlib.suppress(OSError):
+        return path.with_name(path.name + "-wal").stat().st_size // 4096
+    return 0
 
 
 def _is_lock(error: BaseException) -> bool:

@@ -321,6 +321,22 @@ def test_a_lost_tail_is_noticed(tmp_path: Path) -> None:
         open_paper(path)
 
 
+def test_a_vanished_journal_is_noticed_and_fresh_starts_anew(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    with open_paper(path) as journal:
+        journal.append(intent(1))
+        journal.barrier()
+    path.write_bytes(b"")
+    with pytest.raises(JournalDamaged, match="remembers commits"):
+        open_paper(path)
+    path.unlink()
+    with pytest.raises(JournalDamaged, match="remembers commits"):
+        open_paper(path)
+    with open_paper(path, fresh=True) as journal:
+        assert journal.recovered.empty
+    assert (tmp_path / "a.1.db.emergency").exists()
+
+
 def test_a_changed_row_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     with open_paper(path) as journal:

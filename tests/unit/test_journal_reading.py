@@ -241,6 +241,15 @@ def test_a_kill_between_taking_and_journaling_repeats_only_what_is_missing(
     assert Mailbox(path).take() == []
 
 
+def test_a_command_that_was_journaled_but_not_confirmed_does_not_come_again(
+    journal: Journal,
+) -> None:
+    Mailbox(journal.path).append(approve("k-1"))  # the story journaled this id
+    Mailbox(journal.path).append(approve("k-new"))
+    Mailbox(journal.path).take()
+    assert [command.id for command in Mailbox(journal.path).take()] == ["k-new"]
+
+
 def test_an_unconfirmed_command_is_seen_by_waiting_after_a_kill(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     Mailbox(path).append(approve("c-1"))
