@@ -6,14 +6,15 @@ facts that a person reads as a table.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app import acting, reading
-from app.launch import Looks, complain, open_screen
+from app import acting, crash, reading
+from app.launch import Looks, complain, config_folder, open_screen
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
 
@@ -65,8 +66,13 @@ def run(arguments: list[str]) -> int:
     except _UsageError as error:
         return complain(ConfigError(error.format_message(), "`quarterdeck --help` tells the rest"))
     except BrokenPipeError:
-        sys.stderr.close()
+        # What is left in the buffers can't be written: let the end of the process find none.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:  # noqa: BLE001 - a fault of ours ends in a report, not a traceback
+        path = crash.report(error, config_folder(), "quarterdeck " + " ".join(arguments))
+        print(crash.sentence(error, path), file=sys.stderr)  # noqa: T201 - the command's voice
+        return 70
     return result if isinstance(result, int) else 0
 
 
@@ -117,8 +123,8 @@ def screen(
     options = RunOptions(
         screen=True,
         resume=resume,
-        start=start,
-        end=end,
+        start=_moment(start, "--from"),
+        end=_moment(end, "--to"),
         settings=parse_settings(settings),
         timeframe_given="engine.timeframe" in loaded.origins,
         symbols_given="engine.symbols" in loaded.origins,
@@ -186,8 +192,8 @@ def run_engine(
 
     options = RunOptions(
         resume=resume,
-        start=start,
-        end=end,
+        start=_moment(start, "--from"),
+        end=_moment(end, "--to"),
         lasting=_duration(lasting),
         ack_log=ack_log,
         settings=parse_settings(settings),
@@ -227,6 +233,19 @@ def _duration(text: str | None) -> str | None:
             duration_ns(text)
         except ValueError:
             raise ConfigError(f"--for {text!r} is no duration", "write 90s, 8h or 30d") from None
+    return text
+
+
+def _moment(text: str | None, option: str) -> str | None:
+    from engine.core.clock import parse_iso
+
+    if text is not None:
+        try:
+            parse_iso(text)
+        except ValueError:
+            raise ConfigError(
+                f"{option} {text!r} is no moment", "write 2025-05-04 or 2025-05-04T12:00"
+            ) from None
     return text
 
 

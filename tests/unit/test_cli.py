@@ -489,6 +489,8 @@ def test_a_bad_journal_is_told_and_left_as_it_was(
         (["run", "--no-screen", "--for", "ever"], "--for"),
         (["run", "--no-screen", "--feed", "sim", "--replay", "x"], "two feeds"),
         (["run", "--no-screen", "--set", "x"], "is no setting"),
+        (["run", "--no-screen", "--feed", "sim", "--from", "yesterday"], "--from"),
+        (["run", "--no-screen", "--feed", "sim", "--to", "13 o'clock"], "--to"),
     ],
 )
 def test_a_bad_command_line_is_told(cli: Run, arguments: list[str], message: str) -> None:
@@ -496,3 +498,18 @@ def test_a_bad_command_line_is_told(cli: Run, arguments: list[str], message: str
     assert (code, out) == (2, "")
     assert message in err
     assert "hint:" in err
+
+
+def test_a_fault_of_the_program_ends_in_a_report(
+    cli: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(*_: object) -> None:
+        raise RuntimeError("never thought of")
+
+    monkeypatch.setattr("app.reading.pick", fault)
+    code, out, err = cli("status")
+    assert (code, out) == (70, "")
+    assert "Traceback" not in err
+    [report] = (tmp_path / "config" / "quarterdeck").glob("crash-*.txt")
+    assert str(report) in err
+    assert "never thought of" in report.read_text()
