@@ -171,7 +171,8 @@ class Starter:
             return
         if self.engine is not None:
             self.engine.stop(3.0)
-        section = config.engine.model_copy(update={"feed": "sim"})
+        seed = compose.DEMO_SEED if config.engine.seed is None else config.engine.seed
+        section = config.engine.model_copy(update={"feed": "sim", "seed": seed})
         engine = compose.build(config.model_copy(update={"engine": section}), options, release)
         self.engine = engine
         engine.start()

@@ -44,6 +44,8 @@ class Wish:
     target: float = math.nan
     quantity: Decimal | None = None
     leverage: int = 1
+    claimed: float | None = None
+    """The confidence that gates judge where it is not the one that the size is made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ class Appraiser:
                 quantity=float(quantity),
                 price=float(price),
                 stop=float(stop) if stop else math.nan,
-                confidence=wish.confidence,
+                confidence=wish.confidence if wish.claimed is None else wish.claimed,
                 net_ev_bps=expected.net_bps,
                 quote_age_s=max(0, desk.now_ns - symbol.last_event_ns) / SECOND,
                 spread_bps=quote.spread_bps,

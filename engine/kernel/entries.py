@@ -589,7 +589,8 @@ class Entries:
     def outlook(self, symbol: SymbolDesk) -> Outlook:
         """Why this symbol is or is not traded now: the last decision and every gate.
 
-        While nobody wants it, the gates answer for the direction that the regime leans to.
+        While nobody wants it, the gates answer for an entry of the least confidence that is
+        admitted, so that they tell what else would stand in the way.
         """
         desk = self._desk
         if not symbol.ready or not math.isfinite(symbol.last):
@@ -603,11 +604,14 @@ class Entries:
         direction = Direction.LONG
         if decision is not None and decision.action is Action.SELL:
             direction = Direction.SHORT
+        claimed = decision.confidence if decision is not None else 0.0
+        least = float(desk.params.get(MIN_CONFIDENCE, regime=symbol.label or None))
         wish = Wish(
             symbol=symbol,
             direction=direction,
             strategy=decision.winner if decision is not None and decision.winner else "technical",
-            confidence=decision.confidence if decision is not None else 0.0,
+            confidence=max(claimed, least),
+            claimed=claimed,
         )
         gates = self.appraiser.appraise(wish, self.appraiser.account()).gates
         refused = first_refusal(gates)

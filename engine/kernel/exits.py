@@ -97,9 +97,10 @@ class Exits:
             watch = self._desk.watches.get(position_id)
             if watch is None or watch.closed:
                 continue
-            position = self._desk.book.get(position_id)
             # Filled at this bar's open and a latency later, a position sees it from there.
-            begin = max(bar.open_ns, position.opened_ns if position is not None else 0)
+            begin = max(bar.open_ns, watch.seen_ns)
+            if begin >= bar.close_ns:
+                continue
             for event in watch.on_bar(bar.open, bar.high, bar.low, bar.close, begin, bar.close_ns):
                 gapped = event.time_ns <= bar.open_ns and event.price == bar.open
                 self._act(position_id, event, "gap" if gapped else "bar_path")

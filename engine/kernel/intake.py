@@ -69,8 +69,8 @@ class Intake:
         symbol.last_tick_ns = tick.time_ns
         symbol.take_price(tick.price, tick.time_ns)
         self._orders.on_market(tick, symbol)
-        self._exits.on_price(tick.symbol, tick.price, tick.time_ns)
-        self._follower.on_price(tick.symbol, tick.price, tick.time_ns)
+        self._exits.on_price(tick.symbol, tick.price, desk.now_ns)
+        self._follower.on_price(tick.symbol, tick.price, desk.now_ns)
         desk.freshness.seen(tick.symbol, tick.time_ns, desk.now_ns)
         self._conditions(tick.symbol, tick.price, tick.time_ns)
         desk.heartbeat_ns = desk.now_ns
@@ -114,9 +114,11 @@ class Intake:
         if not bar.final:
             return
         # Where ticks were seen inside this bar the positions have already been watched on
-        # them; a recording of bars alone is walked along the bar's path.
+        # them; a recording of bars alone is walked along the bar's path. On a live feed a
+        # bar without ticks filled a gap: its prices are past, and nobody could have sold at
+        # them, so positions meet the next tick instead.
         ticked = symbol.ticks_seen and symbol.last_tick_ns >= bar.open_ns
-        if not ticked:
+        if not ticked and desk.feed.manual_time:
             self._orders.on_market(bar, symbol)
             symbol.take_price(bar.close, bar.close_ns - 1)
             self._exits.on_bar(symbol, bar)

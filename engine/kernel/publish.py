@@ -141,7 +141,7 @@ class Publisher:
             quote=feed.quote,
             label=f"{feed.venue} {feed.quote}".strip(),
             reason=status.reason if status is not None else "",
-            speed=getattr(feed, "speed", 1.0),
+            speed=feed.speed,
             progress=feed.progress,
         )
 

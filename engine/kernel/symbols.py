@@ -7,6 +7,7 @@ the feature row and the regime are those of that bar.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,9 @@ from engine.market.bars import Resampler
 from engine.market.costs import CostModel
 from engine.market.quality import TickGuard
 from engine.strategies.coordination import Coordinated
+
+if TYPE_CHECKING:
+    from engine.analysis.indicators import Floats
 
 BOOK_KEEPS_NS = 15_000_000_000
 """A book older than this no longer tells the depth; fills model it instead."""

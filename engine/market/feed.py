@@ -63,6 +63,11 @@ class Feed(Protocol):
         """Share of a recording that was played, in [0, 1]; NaN where there is no end."""
         ...
 
+    @property
+    def speed(self) -> float:
+        """Times real time; 1 for a live feed, 0 for as fast as it goes."""
+        ...
+
     def set_speed(self, speed: float) -> None:
         """Times real time; 0 means as fast as it goes. A live feed ignores it."""
         ...

@@ -141,6 +141,10 @@ class LiveFeed:
     def progress(self) -> float:
         return math.nan
 
+    @property
+    def speed(self) -> float:
+        return 1.0
+
     def set_speed(self, speed: float) -> None:
         """Ignored: the world has one speed."""
 

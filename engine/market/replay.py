@@ -130,6 +130,10 @@ class ReplayFeed:
     def progress(self) -> float:
         return self._position / self._length if self._length else 0.0
 
+    @property
+    def speed(self) -> float:
+        return self._pacer.speed
+
     def set_speed(self, speed: float) -> None:
         if self._pacer.speed == 0:
             self._pacer.skip_to(self._last_ns)

@@ -148,6 +148,10 @@ class SimFeed:
     def progress(self) -> float:
         return math.nan
 
+    @property
+    def speed(self) -> float:
+        return self._pacer.speed
+
     def set_speed(self, speed: float) -> None:
         if self._pacer.speed == 0:
             self._pacer.skip_to(self._last_ns)

@@ -243,6 +243,11 @@ class PositionWatch:
         return int(self._marks[step.LOTS])
 
     @property
+    def seen_ns(self) -> int:
+        """The time of the last price it was shown; nothing earlier may follow."""
+        return int(self._marks[step.SEEN])
+
+    @property
     def closed(self) -> bool:
         return self.lots == 0
 
