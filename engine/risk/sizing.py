@@ -297,8 +297,8 @@ def _to_lots(steps: _Steps, context: SizeContext, price: float, distance: float)
         return steps.refused(DenialCode.SIZE_ZERO, f"nothing is left after {what}")
     wanted = steps.pct / 100.0 * context.equity
     lot_value = context.price * instrument.contract_size
-    quantity = round_qty(instrument, Decimal(repr(wanted)) / lot_value)
-    quantity = min(quantity, instrument.max_qty)
+    most = min(Decimal(repr(wanted)) / lot_value, instrument.max_qty)
+    quantity = round_qty(instrument, most)
     worth = quantity * lot_value
     if quantity < instrument.min_qty or worth < instrument.min_notional:
         least = max(instrument.min_notional, instrument.min_qty * lot_value)
