@@ -86,8 +86,17 @@ def feed_kind(spec: str) -> FeedKind:
     return FeedKind.REPLAY if spec.startswith("replay:") else FeedKind(spec.upper())
 
 
-def build(config: Config, options: RunOptions, version: str) -> Engine:
+def build(
+    config: Config,
+    options: RunOptions,
+    version: str,
+    *,
+    feed: Feed | None = None,
+    clock: Clock | None = None,
+) -> Engine:
     """Open the journal, recover, and make an engine that is ready to run.
+
+    `feed` (not started) and `clock` stand in for those that the configuration asks for.
 
     Raises `QuarterdeckError` for whatever a person can mend: a locked or newer journal, a
     bad recording, an unknown parameter.
@@ -99,7 +108,7 @@ def build(config: Config, options: RunOptions, version: str) -> Engine:
     make_folder(path.parent)
     journal = Journal.open(path, mode=str(mode), feed=str(kind), fresh=fresh)
     try:
-        return _assemble(config, options, version, journal, kind, mode)
+        return _assemble(config, options, version, journal, kind, mode, feed, clock)
     except BaseException:
         journal.close()
         raise
@@ -122,6 +131,8 @@ def _assemble(
     journal: Journal,
     kind: FeedKind,
     mode: Mode,
+    given: Feed | None,
+    clock: Clock | None,
 ) -> Engine:
     before = journal.recovered
     resumed = before.run
@@ -148,11 +159,11 @@ def _assemble(
         version=version,
     )
     cursor = before.cursor.position if before.cursor is not None else 0
-    feed = make_feed(config, options, kind, seed, cursor)
+    feed = given or make_feed(config, options, kind, seed, cursor)
     wake = Event()
     try:
         feed.start(wake.set)
-        desk = _desk(settings, params, journal, feed)
+        desk = _desk(settings, params, journal, feed, clock or _clock(feed, journal))
     except BaseException:
         feed.stop()
         raise
@@ -166,11 +177,14 @@ def _assemble(
     return Engine(kernel, desk.hub, journal, desk, journal.path)
 
 
-def _desk(settings: RunSettings, params: Parameters, journal: Journal, feed: Feed) -> Desk:
+def _clock(feed: Feed, journal: Journal) -> Clock:
+    return ManualClock(journal.recovered.last_ns) if feed.manual_time else LiveClock()
+
+
+def _desk(
+    settings: RunSettings, params: Parameters, journal: Journal, feed: Feed, clock: Clock
+) -> Desk:
     """Everything the kernel will own, for a feed whose symbols are known."""
-    clock: Clock = LiveClock()
-    if feed.manual_time:
-        clock = ManualClock(journal.recovered.last_ns)
     ids = Ids(run_tag(settings.seed))
     costs = CostModel(params)
     ledger = Ledger(feed.quote, settings.cash)

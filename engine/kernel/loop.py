@@ -95,19 +95,27 @@ class Kernel:
 
     def run(self) -> None:
         """The loop. Ends by `stop`, at the end of a recording, or by a fault."""
-        desk = self.desk
         try:
-            desk.hub.on_command(self.wake)
-            recover(desk, self.exits)
+            self.begin()
             while not self._stopping.is_set() and not self._over():
-                self._turn()
+                if not self.step():
+                    self._rest()
             self._finish_cycle()
         except Exception as error:  # noqa: BLE001 - a fault becomes a state, never a traceback
             self._fail(error)
         finally:
-            self._end()
+            self.end()
 
-    def _turn(self) -> None:
+    def begin(self) -> None:
+        """Take back what the journal holds. `run` calls it; who steps by hand does so too."""
+        self.desk.hub.on_command(self.wake)
+        recover(self.desk, self.exits)
+
+    def step(self) -> bool:
+        """One turn without waiting: commands, a batch of events, the cycle where it is due.
+
+        False when the market had nothing, so that there is time to rest.
+        """
         desk = self.desk
         self._wake.clear()
         asked = desk.hub.take()
@@ -124,8 +132,7 @@ class Kernel:
             self.orders.on_time(desk.now_ns)
             self._run_due(desk.now_ns)
         self._publish(force=bool(asked))
-        if not events:
-            self._rest()
+        return bool(events)
 
     def _open_mail(self) -> list[AnyCommand]:
         """Commands left in the letter box; forgotten there once they are journaled here."""
@@ -227,7 +234,8 @@ class Kernel:
         except Exception as second:  # noqa: BLE001 - the journal itself may be what failed
             desk.faults.append(f"and could not be journaled: {second}")
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Let go of feed and journal, whatever one of them says; safe after a fault."""
         desk = self.desk
         for close in (desk.feed.stop, self._last_words, desk.journal.close):
             try:
