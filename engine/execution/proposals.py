@@ -236,9 +236,10 @@ class ProposalBook:
         new_price: Decimal,
         new_quantity: Decimal,
         new_gates: Iterable[Gate],
+        pace: float = 1.0,
     ) -> Requote:
         """Compare a proposal with the market, size and gates of this moment (`terms.compare`)."""
-        return compare(self._parameters, proposal, new_price, new_quantity, new_gates)
+        return compare(self._parameters, proposal, new_price, new_quantity, new_gates, pace)
 
     def needs_person(self, proposal: Proposal, mode: ApprovalMode, account: Account) -> str:
         """Why this proposal waits for a person (`approval.reason_to_wait`); empty lets it go."""

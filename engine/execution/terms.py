@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -106,8 +107,13 @@ def compare(
     new_price: Decimal,
     new_quantity: Decimal,
     new_gates: Iterable[Gate],
+    pace: float = 1.0,
 ) -> Requote:
     """Compare a proposal with the market, size and gates of this moment.
+
+    `pace` is how many times faster than real the market runs: while a person reads for a
+    second a market at 60 times moves for a minute, and a random walk moves with the square
+    root of time, so the price tolerance is widened by √pace. Live markets have pace 1.
 
     Price tolerance is `exec.entry_tolerance_bps` in both directions, size tolerance
     `approval.size_tolerance_pct`; any gate that changed its verdict, came or went is
@@ -117,7 +123,8 @@ def compare(
     where = {"symbol": proposal.symbol, "regime": proposal.regime or None}
     moved_bps = abs(new_price / proposal.price - 1) * BPS
     moved_pct = abs(new_quantity / proposal.quantity - 1) * HUNDRED
-    price_beyond = moved_bps > Decimal(str(get(ENTRY_TOLERANCE, **where)))
+    tolerance = get(ENTRY_TOLERANCE, **where) * math.sqrt(max(1.0, pace))
+    price_beyond = moved_bps > Decimal(repr(tolerance))
     size_beyond = moved_pct > Decimal(str(get(SIZE_TOLERANCE, symbol=proposal.symbol)))
     rows = [
         Change("price", _plain(proposal.price), _plain(new_price), price_beyond),

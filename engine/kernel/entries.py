@@ -425,7 +425,7 @@ class Entries:
                 "it still waits; approve again when that has passed",
             )
         found = desk.proposals.requote_check(
-            proposal, appraisal.price, appraisal.quantity, appraisal.gates
+            proposal, appraisal.price, appraisal.quantity, appraisal.gates, desk.feed.speed
         )
         if found.changed:
             self._ask_again(proposal, wish, appraisal, found.note())
