@@ -105,9 +105,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
 
     def _bind_keys(self) -> None:
         for key in sorted({key for action in self.actions for key in action.keys}):
-            self._bindings._add_binding(
-                Binding(key, f"press('{key}')", show=False, priority=key in ("tab", "shift+tab"))
-            )
+            self._bindings._add_binding(Binding(key, f"press('{key}')", show=False))
 
     def _choose_theme(self) -> None:
         for each in self.themes.values():
@@ -516,7 +514,8 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         state = self.state()
         footer = screen.query_one(FooterLine)
         here = [a for a in live(self.actions, screen.name or "") if a.footer and a.keys]
-        first = [a for a in here if screen.active in a.panels]
+        # A key that acts on a row is named only while that row can be read.
+        first = [a for a in here if screen.active in a.panels and not a.why_disabled(state)]
         rest = [a for a in here if not a.panels]
         rows = []
         for action in [*first, *rest]:

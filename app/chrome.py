@@ -102,7 +102,6 @@ class SizeNote(LineWidget):
 
     def draw(self, width: int, height: int) -> Sequence[Line]:
         return [
-            ((f"{width}x{self.app.size.height} is too small", "bold warn"),),
-            (("60x15 is needed", ""),),
+            ((f"60x15 is needed, {width}x{self.app.size.height} is too small", "bold warn"),),
             (("trading goes on; q quits", "muted"),),
         ]

@@ -197,7 +197,11 @@ class Dialog(ModalScreen[Answer]):
         return opened is None or self._monotonic() - opened < LOOK_NS
 
     def on_key(self, event: events.Key) -> None:
-        """All keys of a plain dialog; forms take printable keys before this."""
+        """Textual calls this for every class of the line; the last word has `take_key`."""
+        self.take_key(event)
+
+    def take_key(self, event: events.Key) -> None:
+        """All keys of a plain dialog; forms leave typing to their fields."""
         event.stop()
         event.prevent_default()
         key = event.key
@@ -266,7 +270,7 @@ class Notice(Dialog):
     def deaf(self) -> bool:
         return False
 
-    def on_key(self, event: events.Key) -> None:
+    def take_key(self, event: events.Key) -> None:
         if event.key in ("q", "question_mark"):
             event.stop()
             self.dismiss(None)
@@ -274,7 +278,7 @@ class Notice(Dialog):
             event.stop()
             self.body.move(-1_000_000 if event.key in ("g", "home") else 1_000_000)
         else:
-            super().on_key(event)
+            super().take_key(event)
 
 
 Check = Callable[[str], str]
@@ -333,7 +337,7 @@ class Form(Dialog):
         else:
             self.focus_previous(Input)
 
-    def on_key(self, event: events.Key) -> None:
+    def take_key(self, event: events.Key) -> None:
         if event.key in ("tab", "shift+tab", "down", "up"):
             event.stop()
             event.prevent_default()

@@ -102,7 +102,7 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
 }  # fmt: skip
 
 
-class DeckScreen(Screen[None]):
+class DeckScreen(Screen[None], inherit_bindings=False):
     """One of the screens 1 to 7: status line, panels, message line and footer."""
 
     DEFAULT_CSS = """
