@@ -277,6 +277,15 @@ class Exits:
             if position is not None:
                 desk.record(self._changed(self._sync(position, watch), "protection moved"))
 
+    def rows(self) -> list[Position]:
+        """Open positions with protection and excursions as their watches have them now."""
+        watches = self._desk.watches
+        return [
+            self._sync(position, watches[position.id])
+            for position in self._desk.book.open()
+            if position.id in watches
+        ]
+
     def _sync(self, position: Position, watch: PositionWatch) -> Position:
         """The position's row with the stop, targets and excursions that its watch has now."""
         book = self._desk.book

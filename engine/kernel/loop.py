@@ -66,7 +66,7 @@ class Kernel:
         self.intake = Intake(desk, self.orders, self.exits, self.entries.follower)
         self.cycle = Cycle(desk, self.entries, self.exits)
         self.commands = Commands(desk, self.orders, self.entries, self.exits)
-        self.publisher = Publisher(desk, self.entries, self.cycle)
+        self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
         self._next_cycle_ns = 0

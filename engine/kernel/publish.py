@@ -29,6 +29,7 @@ from engine.core.views import (
 from engine.kernel.cycle import Cycle
 from engine.kernel.desk import Desk, waiting
 from engine.kernel.entries import Entries
+from engine.kernel.exits import Exits
 from engine.kernel.symbols import SymbolDesk
 from engine.portfolio.pnl import pnl, pnl_pct
 
@@ -48,9 +49,10 @@ HEARTBEAT_LIMIT_NS = 5 * SECOND
 class Publisher:
     """Builds snapshots from the desk and hands them to the hub."""
 
-    def __init__(self, desk: Desk, entries: Entries, cycle: Cycle) -> None:
+    def __init__(self, desk: Desk, entries: Entries, exits: Exits, cycle: Cycle) -> None:
         self._desk = desk
         self._entries = entries
+        self._exits = exits
         self._cycle = cycle
         self._version = 0
         self._started_ns = 0
@@ -106,7 +108,7 @@ class Publisher:
                 outlooks=tuple(self._outlooks.values()),
                 limits=self._entries.limits(account),
                 denials=tuple(sorted(desk.tally.denials.items())),
-                counterfactuals=tuple(desk.followed),
+                counterfactuals=self._entries.follower.views(),
                 health=self._health(),
                 acks=tuple(desk.acks),
             )
@@ -173,7 +175,7 @@ class Publisher:
     def _position_views(self) -> tuple[PositionView, ...]:
         desk = self._desk
         views = {}
-        for position in desk.book.open():
+        for position in self._exits.rows():
             symbol = desk.symbols[position.symbol]
             mark = symbol.exit_price(position.direction)
             price = Decimal(repr(mark)) if math.isfinite(mark) else position.entry_price
