@@ -6,6 +6,8 @@ the same base; each doc names that base.
 
 from __future__ import annotations
 
+import math
+
 from engine.core.parameters import Parameters, declare
 
 # What may be open.
@@ -120,5 +122,11 @@ def risk_limit_pct(parameters: Parameters, diamond: bool, regime: str | None = N
 
 
 def loss_pct(start: float, now: float) -> float:
-    """How far `now` lies below `start`, in percent of `start`; 0 where it doesn't."""
-    return max(0.0, (start - now) / start * 100.0) if start > 0.0 else 0.0
+    """How far `now` lies below `start`, in percent of `start`; 0 where it doesn't.
+
+    NaN where either is no number or there was nothing to lose: no gate admits that.
+    """
+    if not start > 0.0:
+        return math.nan
+    lost = (start - now) / start * 100.0
+    return 0.0 if lost < 0.0 else lost

@@ -150,7 +150,9 @@ class Size:
     """The answer: a quantity on the lot grid, or 0 with the code of why there is none.
 
     `factors` are the steps in their order, each with the size in percent of equity behind
-    it; `absent` names the factors for which an input is not known.
+    it; `absent` names the factors for which an input is not known. `wanted` is the quantity
+    before the lot grid and the venue's minima, also where those refused it: what a gate needs
+    to say how much is missing.
     """
 
     quantity: Decimal
@@ -159,6 +161,7 @@ class Size:
     pct: float
     factors: tuple[SizeFactor, ...]
     absent: tuple[str, ...]
+    wanted: float = 0.0
     refusal: DenialCode | None = None
     detail: str = ""
 
@@ -197,8 +200,9 @@ class _Steps:
         if most < self.pct:
             self.note(name, most, max(0.0, most))
 
-    def refused(self, code: DenialCode, detail: str) -> Size:
-        return Size(ZERO, 0.0, 0.0, 0.0, tuple(self.factors), tuple(self.absent), code, detail)
+    def refused(self, code: DenialCode, detail: str, wanted: float = 0.0) -> Size:
+        steps, absent = tuple(self.factors), tuple(self.absent)
+        return Size(ZERO, 0.0, 0.0, 0.0, steps, absent, wanted, code, detail)
 
 
 def _base(
@@ -297,16 +301,17 @@ def _to_lots(steps: _Steps, context: SizeContext, price: float, distance: float)
         return steps.refused(DenialCode.SIZE_ZERO, f"nothing is left after {what}")
     wanted = steps.pct / 100.0 * context.equity
     lot_value = context.price * instrument.contract_size
-    most = min(Decimal(repr(wanted)) / lot_value, instrument.max_qty)
-    quantity = round_qty(instrument, most)
+    asked = min(Decimal(repr(wanted)) / lot_value, instrument.max_qty)
+    quantity = round_qty(instrument, asked)
     worth = quantity * lot_value
     if quantity < instrument.min_qty or worth < instrument.min_notional:
         least = max(instrument.min_notional, instrument.min_qty * lot_value)
         detail = f"{wanted:.2f} {instrument.quote} is below the venue's minimum {least:f}"
-        return steps.refused(DenialCode.VENUE_MINIMUM, detail)
+        return steps.refused(DenialCode.VENUE_MINIMUM, detail, float(asked))
     notional = float(worth)
     pct = notional / context.equity * 100.0
     steps.note("lot grid", float(quantity), pct)
+    absent = tuple(steps.absent)
     return Size(
-        quantity, notional, notional * distance, pct, tuple(steps.factors), tuple(steps.absent)
+        quantity, notional, notional * distance, pct, tuple(steps.factors), absent, float(asked)
     )

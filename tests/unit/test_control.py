@@ -112,6 +112,16 @@ def test_a_person_who_resumed_is_not_overruled_until_the_loss_has_gone_and_come_
     assert check(breakers, 95.0) is not None
 
 
+def test_a_person_who_cleared_a_drawdown_is_not_halted_again_by_the_same_one() -> None:
+    breakers = LossBreakers()
+    assert check(breakers, 80.0, start=81.0) is not None
+    assert check(breakers, 79.0, start=81.0) is None
+    assert check(breakers, 90.0, start=91.0) is None
+    again = check(breakers, 79.0, start=80.0)
+    assert again is not None
+    assert again.state is Control.HALTED
+
+
 def test_both_limits_follow_their_parameters() -> None:
     parameters = Parameters()
     parameters.set("risk.daily_loss_pct", 6, "test")

@@ -12,8 +12,9 @@ from engine.core.denials import DenialCode
 from engine.core.parameters import Parameters
 from engine.core.regimes import Regime
 from engine.core.types import Direction
+from engine.risk.gates import evaluate
 from engine.risk.sizing import Size, size_entry
-from tests.decision_help import SWAP, close_to, instrument, sizing
+from tests.decision_help import SWAP, candidate, close_to, instrument, sizing
 
 
 def sized(parameters: Parameters | None = None, **changed: Any) -> Size:
@@ -236,3 +237,23 @@ def test_a_short_is_sized_as_its_mirror_image() -> None:
     long = sized(instrument=SWAP)
     short = sized(instrument=SWAP, direction=Direction.SHORT, stop=Decimal(102))
     assert (short.quantity, short.risk) == (long.quantity, long.risk)
+
+
+def test_no_boost_lifts_the_risk_above_the_ceiling() -> None:
+    parameters = uncapped()
+    parameters.set("size.base_pct", 50, "test")
+    boosted = sized(parameters, stop=Decimal(80), daily_vol_pct=0.5)
+    assert close_to(boosted.pct, 15.0)
+    assert close_to(boosted.risk, 3_000.0)
+    assert applied(boosted)["risk at most"] == 15.0
+
+
+def test_what_the_venue_refuses_is_told_so_that_a_gate_can_say_how_much_is_missing() -> None:
+    tiny = sized(equity=40.0, cash=40.0)
+    assert tiny.refusal is DenialCode.VENUE_MINIMUM
+    assert close_to(tiny.wanted, 0.02)
+    gates = {g.code: g for g in evaluate(candidate(quantity=tiny.wanted), Parameters())}
+    assert gates[DenialCode.SIZE_ZERO].passed
+    assert not gates[DenialCode.VENUE_MINIMUM].passed
+    assert close_to(gates[DenialCode.VENUE_MINIMUM].distance, -3.0)
+    assert close_to(sized().wanted, 100.0)
