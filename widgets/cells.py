@@ -27,8 +27,11 @@ def plain(text: object) -> str:
     width terminals disagree (variation selectors, piles of combining marks) are left out.
     """
     raw = text if isinstance(text, str) else str(text)
-    if raw.isascii() and raw.isprintable():
-        return raw
+    return raw if raw.isascii() and raw.isprintable() else _cleaned(raw)
+
+
+@lru_cache(maxsize=8_192)
+def _cleaned(raw: str) -> str:
     safe = SafeText(raw).replace("\n", " ").replace("\t", " ")
     return safe if safe.isascii() else "".join(_of_known_width(safe))
 

@@ -122,6 +122,9 @@ class PriceChart(Panel):
     def nothing(self) -> bool:
         return not self._bars and self._forming is None
 
+    def fed(self) -> bool:
+        return not self.nothing()
+
     def zoom(self, by: int) -> None:
         """Nearer (negative) or farther (positive) by steps."""
         self._zoom = max(0, min(len(ZOOMS) - 1, self._zoom_now(self._area[0]) + by))
@@ -239,13 +242,14 @@ def _draw_levels(grid: Grid, scale: Scale, plan: _Plan, levels: Levels | None) -
 
 def _name_levels(grid: Grid, scale: Scale, plan: _Plan, levels: Levels | None) -> None:
     """Names at the left and prices at the right; one outside stands at the edge, with an arrow."""
-    taken: set[int] = set()
+    free = set(range(plan.rows))
     for name, price, role in levels.lines() if levels else ():
+        if not free:
+            return
         arrow = "" if scale.has(price) else ("↑ " if price > scale.high else "↓ ")
-        y = scale.row(price)
-        while y in taken:
-            y += 1 if y < plan.rows // 2 else -1
-        taken.add(y)
+        wanted = scale.row(price)
+        y = min(free, key=lambda row: abs(row - wanted))
+        free.discard(y)
         grid.write(0, y, f"{arrow}{name} "[: plan.columns], role)
         _label(grid, plan, y, price, role)
 

@@ -11,11 +11,12 @@ from widgets.cells import fit
 from widgets.facts import heading, paragraph
 from widgets.frame import Frame
 from widgets.gauge import gauge
-from widgets.lines import BLANK, Line, crop, run, spread
+from widgets.lines import BLANK, Line, crop, line_width, run, spread
 from widgets.panel import DocumentPanel
 
 _BAR = 12
 _SOURCE = 12
+_LEAST_REASON = 12
 
 
 class DecisionDetail(DocumentPanel):
@@ -106,7 +107,7 @@ def _headline(decision: Decision, width: int) -> Line:
         run(decision.symbol, "bold"),
         ("  ", ""),
         (text, f"bold {role}"),
-        run(f"  at {numbers.price(decision.price)}"),
+        run(f"  {numbers.price(decision.price)}"),
         run(f"  {regime} {numbers.share(decision.regime_confidence)}" if regime else "", "muted"),
     ]
     return spread(left, [run(right, "muted")], width)
@@ -143,30 +144,26 @@ def signals(given: Sequence[Signal], width: int) -> list[Line]:
     lines = [heading("Signals", width)]
     if not given:
         return [*lines, (("no strategy spoke", "muted"),)]
-    for signal in given:
-        text, role = numbers.action(signal.action)
-        prices = [
+    return [*lines, *(_signal(signal, width) for signal in given)]
+
+
+def _signal(signal: Signal, width: int) -> Line:
+    text, role = numbers.action(signal.action)
+    levels = (("stop", signal.stop, "stop"), ("target", signal.target, "target"))
+    line: Line = (
+        run(fit(signal.strategy.replace("_", " "), _SOURCE)),
+        (" ", ""),
+        (fit(text, 7), role),
+        (f"{fit(numbers.share(signal.confidence), 5, 'right')}  ", ""),
+        *(
             (f"{name} {numbers.price(numbers.rounded_price(value))}  ", tone)
-            for name, value, tone in (
-                ("stop", signal.stop, "stop"),
-                ("target", signal.target, "target"),
-            )
+            for name, value, tone in levels
             if numbers.known(value)
-        ]
-        lines.append(
-            crop(
-                (
-                    run(fit(signal.strategy.replace("_", " "), _SOURCE)),
-                    (" ", ""),
-                    (fit(text, 7), role),
-                    (f"{fit(numbers.share(signal.confidence), 5, 'right')}  ", ""),
-                    *prices,
-                    run(signal.reason, "muted"),
-                ),
-                width,
-            )
-        )
-    return lines
+        ),
+    )
+    if width - line_width(line) >= _LEAST_REASON:
+        line = (*line, run(signal.reason, "muted"))
+    return crop(line, width)
 
 
 def expected_value(ev: ExpectedValue, width: int) -> list[Line]:

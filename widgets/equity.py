@@ -43,6 +43,9 @@ class EquityLine(Panel):
     def nothing(self) -> bool:
         return not self._points
 
+    def fed(self) -> bool:
+        return not self.nothing()
+
     def note(self) -> Sequence[Run]:
         if len(self._points) < 2:
             return ()
@@ -112,8 +115,8 @@ def _equity(
         labels[rows - 1] = (numbers.money(low), "muted")
     last = columns[-1].equity
     if rows >= 4 and low < last < high:
-        at = max(1, min(rows - 2, round((high - last) / span * (rows - 1))))
-        labels[at] = (numbers.money(last), "bold")
+        at = round((high - last) / span * (rows - 1))
+        labels.setdefault(at, (numbers.money(last), "bold"))
     return _labelled(grid, labels, axis)
 
 
@@ -129,9 +132,9 @@ def _drawdown(columns: Sequence[EquityPoint], rows: int, cells: int, axis: int) 
         eighths = round(depth / worst * rows * _EIGHTHS) if worst else 0
         full, rest = divmod(eighths, _EIGHTHS)
         for y in range(full):
-            grid.put(x, y, "█", "loss")
+            grid.put(x, y, "█", "depth")
         if rest:
-            grid.put(x, full, BLOCKS[_EIGHTHS - rest - 1], "reverse loss")
+            grid.put(x, full, BLOCKS[_EIGHTHS - rest - 1], "reverse depth")
     labels = {rows - 1: (numbers.percent(-worst, 2 if worst < 10 else 1), "loss")}
     if rows > 1:
         labels[0] = ("drawdown", "muted")

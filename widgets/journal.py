@@ -44,6 +44,9 @@ class JournalPanel(TablePanel):
     def take(self, snapshot: Snapshot) -> None:
         """Lines come through `show_lines`; a snapshot only says how old they are."""
 
+    def fed(self) -> bool:
+        return not self.nothing()
+
     def show_lines(self, lines: Sequence[JournalLine]) -> None:
         """Show these lines of the log, given oldest first."""
         self.table.set_rows(self._rows(lines))

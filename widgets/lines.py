@@ -8,7 +8,8 @@ an application, and drawn again in another theme.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 from rich.segment import Segment
 from rich.style import Style
@@ -18,6 +19,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.cells import cut, plain, width_of
+from widgets.narrow import NarrowDisplay
 from widgets.roles import Roles
 
 Run = tuple[str, str]
@@ -27,6 +29,8 @@ Line = tuple[Run, ...]
 """One row: runs from left to right."""
 
 BLANK: Line = ()
+
+_ON_BLANKS = frozenset(("reverse", "underline", "strike"))
 
 
 def run(text: object, words: str = "") -> Run:
@@ -75,18 +79,35 @@ def spread(left: Sequence[Run], right: Sequence[Run], width: int, words: str = "
     return (*pad(crop(left, room - 1), room, words), *end)
 
 
-def joined(line: Iterable[Run]) -> Line:
-    """The row with blanks joined to their neighbours of the same role: fewer runs to send.
+def clean(line: Iterable[Run]) -> Line:
+    """The row with every text cleaned: the border that nothing drawn gets around."""
+    return tuple((plain(text), words) for text, words in line)
 
-    Words stay runs of their own, so that a changed one is marked without its neighbours.
+
+def joined(line: Iterable[Run]) -> Line:
+    """The row with blanks joined to their neighbours, where a blank looks the same in both.
+
+    Each run costs some forty bytes of colours on the line, so that gaps must not be runs.
+    Words stay runs of their own: a changed one is marked without its neighbours.
     """
     runs: list[Run] = []
     for text, words in line:
-        if runs and runs[-1][1] == words and (text.isspace() or runs[-1][0].isspace()):
+        if not runs or _ground(runs[-1][1]) != _ground(words):
+            runs.append((text, words))
+        elif text.isspace():
+            runs[-1] = (runs[-1][0] + text, runs[-1][1])
+        elif runs[-1][0].isspace():
             runs[-1] = (runs[-1][0] + text, words)
         else:
             runs.append((text, words))
     return tuple(runs)
+
+
+@lru_cache(maxsize=1_024)
+def _ground(words: str) -> tuple[str, ...]:
+    """The words of a role that show on a blank too."""
+    seen = (word for word in words.split() if word.startswith("on:") or word in _ON_BLANKS)
+    return tuple(sorted(seen))
 
 
 def over(line: Line, words: str) -> Line:
@@ -94,20 +115,28 @@ def over(line: Line, words: str) -> Line:
     return tuple((text, f"{style} {words}".strip()) for text, style in line)
 
 
-def changed_span(old: Line, new: Line) -> tuple[int, int] | None:
-    """The cells in which two rows of one width differ, in whole runs; None when in none."""
+def changed_spans(old: Line, new: Line) -> list[tuple[int, int]]:
+    """The cells of `new` in which it differs from `old`, in whole runs from left to right."""
     if old is new or old == new:
-        return None
-    shared = min(len(old), len(new))
-    first = 0
-    while first < shared and old[first] == new[first]:
-        first += 1
-    last = 0
-    while last < shared - first and old[-1 - last] == new[-1 - last]:
-        last += 1
-    start = line_width(new[:first])
-    end = line_width(new) - line_width(new[len(new) - last :])
-    return (start, end) if end > start else None
+        return []
+    before = set(_placed(old))
+    spans: list[tuple[int, int]] = []
+    for start, text, words in _placed(new):
+        if (start, text, words) in before:
+            continue
+        end = start + width_of(text)
+        if spans and spans[-1][1] == start:
+            spans[-1] = (spans[-1][0], end)
+        elif end > start:
+            spans.append((start, end))
+    return spans
+
+
+def _placed(line: Line) -> Iterator[tuple[int, str, str]]:
+    start = 0
+    for text, words in line:
+        yield start, text, words
+        start += width_of(text)
 
 
 class LineWidget(Widget):
@@ -144,10 +173,14 @@ class LineWidget(Widget):
         old, new = self._lines, self._drawn()
         self._lines = new
         marked = 0
+        narrow = self.is_attached and isinstance(self.app, NarrowDisplay)
         for y, line in enumerate(new):
-            span = changed_span(old[y], line) if y < len(old) else (0, self._area[0])
-            if span is not None:
-                self.refresh(Region(span[0], y, span[1] - span[0], 1))
+            spans = changed_spans(old[y], line) if y < len(old) else [(0, self._area[0])]
+            if spans:
+                if not narrow:
+                    # Textual writes each span from the widget's left edge on.
+                    spans = [(spans[0][0], spans[-1][1])]
+                self.refresh(*(Region(start, y, end - start, 1) for start, end in spans))
                 marked += 1
         return marked
 
@@ -155,7 +188,7 @@ class LineWidget(Widget):
         width, height = self._area
         if not width or not height:
             return []
-        rows = [joined(pad(line, width)) for line in self.draw(width, height)[:height]]
+        rows = [joined(pad(clean(line), width)) for line in self.draw(width, height)[:height]]
         rows.extend([((" " * width, ""),)] * (height - len(rows)))
         return rows
 
@@ -183,7 +216,7 @@ class LineWidget(Widget):
         return self.is_attached and bool(self.app.no_color)
 
     def render_line(self, y: int) -> Strip:
-        """One row as Textual wants it; every text passes the border against escapes again."""
+        """One row as Textual wants it."""
         if self.is_attached and tuple(self.size) != self._area:
             self._area = (self.size.width, self.size.height)
             self._lines = self._drawn()
@@ -191,11 +224,7 @@ class LineWidget(Widget):
         style = self.roles.style
         if not 0 <= y < len(self._lines):
             return Strip.blank(width, style(""))
-        segments = [
-            Segment(text if text.isprintable() else plain(text), style(words))
-            for text, words in self._lines[y]
-        ]
-        return Strip(segments, width)
+        return Strip([Segment(text, style(words)) for text, words in self._lines[y]], width)
 
     @property
     def text(self) -> str:

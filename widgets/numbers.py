@@ -127,10 +127,7 @@ def rounded(value: Number | None, digits: int = 5) -> str:
     """A computed number in so many significant digits: sizes, factors."""
     if value is None or not known(value):
         return NONE
-    if not value:
-        return "0"
-    places = max(0, digits - 1 - math.floor(math.log10(abs(float(value)))))
-    return quantity(round(Decimal(repr(float(value))), places))
+    return quantity(float(f"{value:.{digits}g}"))
 
 
 class Ticks:

@@ -20,7 +20,7 @@ from engine.core.views import Snapshot
 from widgets import numbers
 from widgets.cells import plain, wrap
 from widgets.frame import Frame, fitting, framed, inside
-from widgets.lines import BLANK, Line, LineWidget, Run, run
+from widgets.lines import BLANK, Line, LineWidget, Run, clean, run
 from widgets.table import Column, Row, Rows, Table, same_objects
 
 STALE_NS = 3 * SECOND
@@ -139,6 +139,10 @@ class Panel(LineWidget):
         """Whether there is nothing to draw but the reason why."""
         return False
 
+    def fed(self) -> bool:
+        """Whether there is something to draw before the first snapshot, from a stream."""
+        return False
+
     def note(self) -> Sequence[Run]:
         """A few words at the right of the title row, such as a filter."""
         return ()
@@ -149,7 +153,7 @@ class Panel(LineWidget):
 
     def export(self) -> str:
         """Everything in the panel as text, for a file: more than fits on the screen."""
-        lines = self.body(200, 1_000)
+        lines = map(clean, self.body(200, 1_000))
         return "\n".join("".join(text for text, _ in line).rstrip() for line in lines)
 
     # drawing
@@ -175,7 +179,7 @@ class Panel(LineWidget):
         if self._error:
             text = wrap(self._error, width - 2)
             return [(("✕ ", "danger"), run(line, "danger")) for line in text[:height]]
-        if self.snapshot is None:
+        if self.snapshot is None and not self.fed():
             return said(("Waiting for the engine …", ""), width, height)
         return said(self.empty, width, height) if self.nothing() else None
 

@@ -40,6 +40,7 @@ _BLENDS: Mapping[str, tuple[str, str, float]] = {
     "grid": ("background", "foreground", 0.13),
     "cursor": ("background", "primary", 0.30),
     "rest": ("background", "foreground", 0.10),
+    "depth": ("background", "loss", 0.60),
     "area": ("background", "primary", 0.30),
     "soft": ("background", "foreground", 0.72),
 }

@@ -12,7 +12,7 @@ from widgets.lines import Line
 from widgets.panel import TablePanel
 from widgets.table import Cell, Column, Row
 
-_NARROW, _WIDE = 5, 10
+_NARROW, _WIDE = 5, 11
 
 
 class SignalsPanel(TablePanel):

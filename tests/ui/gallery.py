@@ -46,6 +46,7 @@ from widgets.equity import EquityLine
 from widgets.journal import JournalPanel
 from widgets.limits import LimitsPanel
 from widgets.market import MarketPanel
+from widgets.narrow import NarrowDisplay
 from widgets.orders import OrdersPanel
 from widgets.panel import Panel
 from widgets.position import PositionDetail
@@ -281,7 +282,7 @@ def world() -> Snapshot:
     return fake.world(
         proposals=(
             msgspec.structs.replace(
-                fake.make_proposal(17), strategy="ema_cross", reasoning=REASONS[0]
+                fake.make_proposal(17), decision="D-30", strategy="ema_cross", reasoning=REASONS[0]
             ),
             msgspec.structs.replace(
                 fake.make_proposal(18, "SOL/USDT"),
@@ -372,7 +373,7 @@ PAGES: tuple[tuple[tuple[type[Panel], ...], ...], ...] = (
 )  # fmt: skip
 
 
-class Gallery(App[None]):
+class Gallery(NarrowDisplay, App[None]):
     """The pages, one at a time."""
 
     CSS = """
