@@ -79,7 +79,7 @@ def apply(overrides: Mapping[str, str | list[str]]) -> tuple[Action, ...]:
             close = get_close_matches(name, by_id, n=1)
             hint = f"did you mean {close[0]}?" if close else "the help (?) lists every id"
             raise ConfigError(f"keys.{name}: no such action", hint)
-        raw = value.split(",") if isinstance(value, str) and len(value) > 1 else list(value)
+        raw = [","] if value == "," else value.split(",") if isinstance(value, str) else value
         keys = tuple(normal_key(str(key)) for key in raw)
         for key in keys:
             check_key(action, key)

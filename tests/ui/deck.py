@@ -15,6 +15,7 @@ from app.app import QuarterdeckApp
 from app.chrome import FooterLine, MessageLine
 from app.dialogs import Dialog
 from app.options import AppOptions
+from app.screens import DeckScreen
 from tests.ui.fakehub import FakeHub, FakeTime, world
 from widgets.status import StatusLine
 
@@ -65,7 +66,7 @@ class Deck:
     def footer(self) -> str:
         return self._base().query_one(FooterLine).says
 
-    def _base(self) -> Any:
+    def _base(self) -> DeckScreen:
         base = self.app.base_screen()
         assert base is not None
         return base
