@@ -1,0 +1,78 @@
+"""What the gates look at: the account and one candidate entry, in plain numbers.
+
+No object of the engine is in them, so a gate can be asked about an account that never was.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from engine.core.types import Control, Direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountContext:
+    """The account as the gates see it; amounts in the quote currency.
+
+    `opened_risk` adds up the losses at the stops of the entries since 00:00 UTC,
+    `open_positions` counts positions and entries on their way, `largest_exposure` is the
+    notional of the symbol that has most.
+    """
+
+    control: Control
+    equity: float
+    cash: float
+    day_start_equity: float
+    peak_equity: float
+    open_positions: int
+    new_in_cycle: int
+    trades_today: int
+    opened_risk: float
+    orders_last_s: int
+    largest_exposure: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateContext:
+    """One candidate entry. Prices and amounts in the quote currency, times in seconds.
+
+    `quote_age_s` is on event time; `polled` says that prices are asked for and not
+    streamed. `cooldown_left_s` is how long the symbol still may not be entered, 0 for
+    not at all. `symbol_positions` counts positions and entries on their way in this
+    symbol, `symbol_exposure` their notional. `stop` NaN is no stop; `net_ev_bps` NaN is an
+    expected value that is not known, and neither passes. `fee` is the entry's share of
+    notional.
+    """
+
+    account: AccountContext
+    symbol: str
+    direction: Direction
+    quantity: float
+    price: float
+    stop: float
+    confidence: float
+    net_ev_bps: float
+    quote_age_s: float
+    spread_bps: float
+    fee: float
+    can_short: bool
+    min_qty: float
+    min_notional: float
+    contract_size: float = 1.0
+    leverage: int = 1
+    polled: bool = False
+    cooldown_left_s: float = 0.0
+    symbol_positions: int = 0
+    symbol_exposure: float = 0.0
+    diamond: bool = False
+    regime: str | None = None
+
+    @property
+    def notional(self) -> float:
+        return self.quantity * self.price * self.contract_size
+
+    @property
+    def risk(self) -> float:
+        """Loss at the stop, before costs; NaN without a stop."""
+        return self.quantity * self.contract_size * abs(self.price - self.stop)
