@@ -6,36 +6,26 @@ the engine's to judge when it takes the command, and its answer is waited for an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from threading import Event
 from typing import Annotated, Any
 
 import typer
 
-from app.journals import Picked, owner, pick
-from app.reading import ConfigFile, Db, Feed, Json, Mode, configuration
+from app.journals import ConfigFile, Db, Feed, Json, Mode, pick_for
+from app.letters import Made, send
 from app.telling import say, say_json
 from engine.core import commands as c
-from engine.core.clock import SECOND, monotonic_ns, wall_ns
+from engine.core.clock import wall_ns
 from engine.core.errors import CommandRefused
-from engine.core.ids import Ids, fresh_seed
+from engine.core.ids import Ids
 from engine.core.parameters import Parameters
-from engine.core.types import Actor, Direction, FeedKind, Proposal
+from engine.core.types import Direction, FeedKind, Proposal
 from engine.execution.proposals import ProposalBook
-from engine.journal.mailbox import Mailbox
 from engine.journal.queries import Reader
-
-ANSWER_WAIT_NS = 2 * SECOND
-POLL_S = 0.05
 
 Reason = Annotated[str, typer.Option("--reason", help="a line for the journal")]
 ProposalId = Annotated[str, typer.Argument(metavar="ID", help="the proposal, such as P-17")]
-
-Made = Callable[[Reader, dict[str, Any]], c.AnyCommand]
-"""Checks against the journal and makes the command from what every command shares."""
 
 
 def register(app: typer.Typer) -> None:
@@ -227,37 +217,6 @@ def _position(reader: Reader, name: str) -> str:
     raise CommandRefused("unknown_position" if not fits else "ambiguous_position", what, known)
 
 
-# Leaving it, and waiting for the answer.
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a command: `taken` once the engine has answered."""
-
-    command: c.AnyCommand
-    journal: Path
-    engine: int | None
-    ok: bool
-    code: str
-    text: str
-    ref: str = ""
-    taken: bool = False
-
-    def facts(self) -> dict[str, Any]:
-        """By stable names."""
-        return {
-            "id": self.command.id,
-            "command": type(self.command).__struct_config__.tag,
-            "journal": str(self.journal),
-            "engine": self.engine,
-            "taken": self.taken,
-            "ok": self.ok,
-            "code": self.code,
-            "text": self.text,
-            "ref": self.ref,
-        }
-
-
 def _act(
     make: Made,
     config_file: Path | None,
@@ -266,9 +225,9 @@ def _act(
     mode: str | None,
     as_json: bool,
 ) -> int:
-    picked = pick(configuration(config_file), db, feed, mode)
+    picked = pick_for(config_file, db, feed, mode)
     try:
-        outcome = _send(make, picked)
+        outcome = send(make, picked)
     except CommandRefused as refused:
         if as_json:
             say_json({"ok": False, "code": refused.code, "text": refused.message,
@@ -284,36 +243,3 @@ def _act(
         raise CommandRefused(outcome.code, f"refused ({outcome.code}): {outcome.text}")
     say(outcome.text)
     return 0
-
-
-def _send(make: Made, picked: Picked) -> Outcome:
-    base = {"id": f"cli-{fresh_seed():016x}", "actor": Actor.COMMAND_LINE}
-    with Reader(picked.path) as reader:
-        command = make(reader, base)
-        Mailbox(picked.path).append(command)
-        pid = owner(picked.path)
-        if pid is None:
-            return Outcome(command, picked.path, None, True, "left", _left(reader, picked))
-        ack = _answer(reader, command.id)
-    if ack is None:
-        text = f"left for the engine (process {pid}), which has not answered within 2 s"
-        return Outcome(command, picked.path, pid, True, "left", text)
-    return Outcome(command, picked.path, pid, ack.ok, ack.code, ack.text, ack.ref, taken=True)
-
-
-def _left(reader: Reader, picked: Picked) -> str:
-    again = "" if reader.status().feed == FeedKind.LIVE else " with --resume"
-    return (
-        f"no engine runs on {picked.path.name} ({picked.because}): "
-        f"this takes effect at its next start{again}"
-    )
-
-
-def _answer(reader: Reader, command: str) -> c.Ack | None:
-    waiting, deadline = Event(), monotonic_ns() + ANSWER_WAIT_NS
-    while monotonic_ns() < deadline:
-        found = reader.commanded(command)
-        if found is not None:
-            return found.ack
-        waiting.wait(POLL_S)
-    return None

@@ -14,7 +14,8 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from app.actions import ACTIONS, actions_markdown, key_label
-from app.inspecting import SECRETS, bounds, import_engine
+from app.inspecting import SECRETS
+from app.tunables import bounds, import_engine
 from engine.core.config import ENVIRONMENT, Config, Section
 from engine.core.denials import DenialCode
 from engine.core.parameters import Parameter, declared

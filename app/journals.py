@@ -7,12 +7,23 @@ import fcntl
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from engine.core.config import Config, data_dir
+import typer
+
+from engine.core.config import Config, data_dir, load
 from engine.core.errors import ConfigError, JournalError
-from engine.core.types import FeedKind, Mode
+from engine.core.types import FeedKind
+from engine.core.types import Mode as ModeKind
 
 FEEDS = tuple(kind.value.lower() for kind in FeedKind if kind is not FeedKind.DOWN)
+
+
+Db = Annotated[Path | None, typer.Option("--db", help="the journal file")]
+Feed = Annotated[str | None, typer.Option("--feed", help="the journal of live, sim or replay")]
+Mode = Annotated[str | None, typer.Option("--mode", help="the journal of this mode")]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="a configuration file")]
+Json = Annotated[bool, typer.Option("--json", help="one JSON object instead of text")]
 
 
 @dataclass(frozen=True)
@@ -46,11 +57,18 @@ def pick(
     return Picked(max(found, key=written_ns), "written to last")
 
 
+def pick_for(
+    file: Path | None, db: Path | None = None, feed: str | None = None, mode: str | None = None
+) -> Picked:
+    """As `pick`, with the configuration of a file, or of the platform's one."""
+    return pick(load(file).config, db, feed, mode)
+
+
 def _of_pair(config: Config, feed: str, mode: str) -> Picked:
     kind = feed.partition(":")[0].lower()
     if kind not in FEEDS:
         raise ConfigError(f"{feed!r} is no feed", f"write {', '.join(FEEDS)}")
-    known = tuple(one.value.lower() for one in Mode)
+    known = tuple(one.value.lower() for one in ModeKind)
     if mode.lower() not in known:
         raise ConfigError(f"{mode!r} is no mode", f"write {', '.join(known)}")
     return Picked(

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app import inspecting
-from app.journals import Picked, owner, pick
-from app.telling import Table, plain, progress, say, say_facts, say_json, say_table
+from app import inspecting, keeping, tunables
+from app.journals import ConfigFile, Db, Feed, Json, Mode, Picked, owner, pick_for
+from app.telling import Table, plain, say, say_facts, say_json, say_table
 from engine.core.clock import iso
-from engine.core.config import Config, load
 from engine.core.errors import ConfigError
 from engine.core.types import Proposal, ProposalState, Trade
 
-Db = Annotated[Path | None, typer.Option("--db", help="the journal file")]
-Feed = Annotated[str | None, typer.Option("--feed", help="the journal of live, sim or replay")]
-Mode = Annotated[str | None, typer.Option("--mode", help="the journal of this mode")]
-ConfigFile = Annotated[Path | None, typer.Option("--config", help="a configuration file")]
-Json = Annotated[bool, typer.Option("--json", help="one JSON object instead of text")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="the newest so many")]
 SymbolOf = Annotated[str | None, typer.Option("--symbol", help="only of this symbol")]
-
-
-def configuration(path: Path | None) -> Config:
-    """The configuration of a command that reads or acts."""
-    return load(path).config
 
 
 def register(app: typer.Typer) -> None:
@@ -35,10 +22,9 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
     app.command("trades")(trades)
     app.command("proposals")(proposals)
-    app.command("export")(export)
-    app.command("digest")(digest)
-    app.command("verify")(verify)
+    keeping.register(app)
     inspecting.register(app)
+    tunables.register(app)
 
 
 def status(
@@ -49,7 +35,7 @@ def status(
     as_json: Json = False,
 ) -> int:
     """How a journal stands: mode, feed, control, money, and whether its fills add up."""
-    picked = pick(configuration(config), db, feed, mode)
+    picked = pick_for(config, db, feed, mode)
     facts = status_facts(picked)
     if as_json:
         say_json(facts)
@@ -126,7 +112,7 @@ def trades(
     """Closed trades, the newest first."""
     from engine.journal.queries import Reader
 
-    picked = pick(configuration(config), db, feed, mode)
+    picked = pick_for(config, db, feed, mode)
     with Reader(picked.path) as reader:
         found = reader.trades(limit, symbol.upper() if symbol else None)
     if as_json:
@@ -179,7 +165,7 @@ def proposals(
     known = ("all", *(one.value for one in ProposalState))
     if state not in known:
         raise ConfigError(f"{state!r} is no state of a proposal", f"write {', '.join(known)}")
-    picked = pick(configuration(config), db, feed, mode)
+    picked = pick_for(config, db, feed, mode)
     with Reader(picked.path) as reader:
         found = reader.proposals(limit, None if state == "all" else state)
         now_ns = reader.status().last_ns
@@ -225,85 +211,3 @@ def proposals(
 def _proposal(proposal: Proposal) -> dict[str, Any]:
     times = {"created": iso(proposal.created_ns), "expires": iso(proposal.expires_ns)}
     return {**plain(proposal), **times}
-
-
-def export(
-    to: Annotated[Path | None, typer.Option("--to", help="the folder to write into")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="also every table")] = False,
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
-    """Write the journal as JSON and JSONL files for other programs."""
-    from engine.journal.export import export as write
-
-    picked = pick(configuration(config), db, feed, mode)
-    folder = (to or picked.path.with_name(f"{picked.path.stem}-export")).expanduser()
-    with progress(f"exporting {picked.path.name}"):
-        written = write(picked.path, folder, everything=everything)
-    if as_json:
-        say_json({"journal": picked.path, **asdict_of(written)})
-        return 0
-    say(f"{picked.path} ({picked.because}) → {folder}")
-    rows = [[name, count] for name, count in written.files]
-    say_table(Table("files", ("file", "rows"), rows, right=frozenset(("rows",))))
-    say(f"no source yet, not written: {', '.join(written.absent)}")
-    return 0
-
-
-def asdict_of(written: Any) -> dict[str, Any]:
-    """What an export wrote, by name."""
-    return {
-        "folder": str(written.folder),
-        "files": dict(written.files),
-        "empty": list(written.empty),
-        "absent": list(written.absent),
-    }
-
-
-def digest(
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
-    """The SHA-256 over all events: equal for equal input and seed."""
-    from engine.journal.queries import Reader
-
-    picked = pick(configuration(config), db, feed, mode)
-    with progress(f"reading {picked.path.name}"), Reader(picked.path) as reader:
-        last, value = reader.status().last_seq, ""
-        value = reader.digest(last)
-    if as_json:
-        say_json({"journal": picked.path, "last_seq": last, "digest": value})
-    else:
-        say(f"{value}  {picked.path}")
-    return 0
-
-
-def verify(
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
-    """Check a journal's pages, its chain from the first event on, and its money."""
-    from app.audit import audit
-    from engine.core.errors import InvariantBroken
-    from engine.journal.queries import Reader
-
-    picked = pick(configuration(config), db, feed, mode)
-    with progress(f"checking {picked.path.name}"), Reader(picked.path) as reader:
-        last = reader.verify()
-        checked = audit(reader)
-    if as_json:
-        say_json({"journal": picked.path, "last_seq": last, **asdict(checked)})
-    elif checked.ok is not False:
-        say(f"{picked.path}: {last} events are those that were written; {checked.note}")
-    if checked.ok is False:
-        raise InvariantBroken(checked.note, "compare the journal's fills with a backup")
-    return 0

@@ -184,6 +184,24 @@ def test_export_writes_files_and_says_which(cli: Run, db: Path, tmp_path: Path) 
     assert "can't write" in err
 
 
+def test_a_backup_is_checked_and_put_back(cli: Run, db: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a.backup"
+    made = json.loads(cli("backup", "--db", db, "--to", copy, "--json")[1])
+    assert made["digest"] == json.loads(cli("digest", "--db", db, "--json")[1])["digest"]
+    code, _, err = cli("backup", "--db", db, "--to", copy)
+    assert code == 5
+    assert "exists already" in err
+    with Journal.open(db, mode="PAPER", feed="SIM") as journal:
+        journal.append_all(records("SIM"))
+        journal.barrier()
+        code, _, err = cli("restore", copy, "--db", db)
+        assert code == 6
+    assert cli("restore", copy, "--db", db)[0] == 0
+    assert json.loads(cli("digest", "--db", db, "--json")[1])["digest"] == made["digest"]
+    assert (tmp_path / "a.1.db").exists()
+    assert cli("restore", tmp_path / "none", "--db", db)[0] == 5
+
+
 # Acting.
 
 
@@ -316,7 +334,7 @@ def test_the_answer_of_a_running_engine_is_told(cli: Run, db: Path) -> None:
 def test_a_silent_engine_is_not_waited_for_long(
     cli: Run, db: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.acting.ANSWER_WAIT_NS", 100_000_000)
+    monkeypatch.setattr("app.letters.ANSWER_WAIT_NS", 100_000_000)
     with answering(db, lambda _: None):
         code, out, _ = cli("pause", "--db", db, "--json")
     facts = json.loads(out)
@@ -508,7 +526,7 @@ def test_a_fault_of_the_program_ends_in_a_report(
     def fault(*_: object) -> None:
         raise RuntimeError("never thought of")
 
-    monkeypatch.setattr("app.reading.pick", fault)
+    monkeypatch.setattr("app.reading.pick_for", fault)
     code, out, err = cli("status")
     assert (code, out) == (70, "")
     assert "Traceback" not in err
