@@ -5,7 +5,6 @@ No object of the engine is in them, so a gate can be asked about an account that
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from engine.core.types import Control, Direction
