@@ -21,7 +21,8 @@ from engine.core.parameters import Parameters
 from engine.core.safetext import SafeText
 from engine.core.types import FeedKind, FeedStatus, Instrument, Link, MarketEvent
 from engine.market.instruments import packaged
-from engine.market.livelink import BASE_NS, LiveLink, Pace, skew_words
+from engine.market.livehealth import SKEW_TOLD_NS, skew_words
+from engine.market.livelink import BASE_NS, LiveLink, Pace
 from engine.market.outlet import Outlet
 from engine.market.symbols import common_quote
 
@@ -295,8 +296,6 @@ class LiveFeed:
             self._say(Link.STARTING, f"following {venue.name}: {'; '.join(words)}")
 
     def _adopt(self, venue: Venue, reach: Reach) -> None:
-        from engine.market.livelink import SKEW_TOLD_NS
-
         if abs(reach.skew_ns) > SKEW_TOLD_NS:
             self._say(Link.STARTING, skew_words(reach.skew_ns, venue.name))
 

@@ -8,38 +8,33 @@ socket raises no error.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from engine.core import ids
-from engine.core.clock import HOUR, MILLISECOND, MINUTE, SECOND, Clock, duration_ns
+from engine.core.clock import HOUR, MILLISECOND, MINUTE, SECOND, Clock
 from engine.core.parameters import Parameters
-from engine.core.safetext import SafeText
-from engine.core.types import Book, FeedStatus, History, Instrument, Link, Quote
+from engine.core.types import Bar, Book, History, Instrument, Link, Quote
 from engine.market.livebars import PAGE, LiveBars
+from engine.market.livehealth import LinkHealth
 from engine.market.livetape import LiveTape
+from engine.market.livewarmup import read_history
 from engine.market.outlet import Outlet
-from engine.market.quality import Freshness
 from engine.market.venues import BOOK_LIMITS, Venue, explain
 
+BASE = "1m"
 BASE_NS = MINUTE
 """Live base bars are always minutes; the kernel folds them into decision bars."""
 
-# A symbol worth following trades or moves its quote at least this often.
-_INTERVAL_S = 5.0
 _BOOK_LEVELS = 20
 _BOOK_EVERY_NS = SECOND // 2
 # A quote whose prices stand and only sizes move is told this often at most.
 _SIZES_EVERY_NS = SECOND // 4
 _SKEW_EVERY_NS = HOUR // 6
-SKEW_TOLD_NS = SECOND
 # A stream that lasted this long starts again without a memory of earlier failures.
 _STABLE_NS = 30 * SECOND
-_OVERDUE_NS = 90 * SECOND
-_WARMUP_PAGES = 20
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -78,35 +73,32 @@ class LiveLink:
         self._clock = clock
         self._parameters = parameters
         self._timeframe = timeframe
-        self._decision_ns = duration_ns(timeframe)
         self._warmup_bars = warmup_bars
-        self._skew_ns = skew_ns
         self._pace = pace
         self._chance = ids.source(seed, "live", venue.name)
         self._symbols = tuple(instruments)
-        self._fresh = Freshness(parameters, self._symbols, interval_s=_INTERVAL_S)
         self._bars = {
             symbol: LiveBars(symbol, BASE_NS, numbered=venue.numbered) for symbol in self._symbols
         }
+        self._health = LinkHealth(venue.name, self._symbols, outlet, parameters, self._behind_ns)
+        self._health.skew_ns = skew_ns
         self._tapes: dict[str, LiveTape] = {}
         self._quotes: dict[str, Quote] = {}
         self._book_ns = dict.fromkeys(self._symbols, 0)
-        self._said: dict[str, Link] = {}
-        self._failing: dict[str, str] = {}
         self._asking: set[str] = set()
-        self._link = Link.STARTING
         self._kicks = 0
         self._kick_ns = 0
         self._skew_at_ns = 0
-        self._began_ns = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Warm up, then follow until cancelled."""
-        self.say(Link.WARMING, f"{self._venue.name}: reading history")
+        health = self._health
+        health.quote = self._venue.quote()
+        health.say(Link.WARMING, f"{self._venue.name}: reading history", self._now_ns())
         await asyncio.gather(*(self._warm(symbol) for symbol in self._symbols))
         self._skew_at_ns = self._clock.monotonic_ns() + _SKEW_EVERY_NS
-        self._began_ns = self._now_ns()
+        health.begin(self._now_ns())
         has = self._venue.exchange.has
         try:
             for symbol in self._symbols:
@@ -128,35 +120,11 @@ class LiveLink:
         """The client's own machinery failed (a frame it can't read): start all streams anew."""
         self._kick(self._symbols, reason)
 
-    def say(self, link: Link, reason: str, symbol: str = "") -> None:
-        """Tell the kernel. A status of the whole feed speaks for every symbol that is well."""
-        if symbol:
-            self._said[symbol] = link
-        else:
-            self._link = link
-        now = self._clock.now_ns()
-        events = [
-            FeedStatus(
-                link=link,
-                time_ns=now,
-                venue=self._venue.name,
-                symbol=symbol,
-                reason=SafeText(reason).line(),
-            )
-        ]
-        if not symbol and link is Link.UP:
-            events += [
-                FeedStatus(
-                    link=Link.STALE, time_ns=now, venue=self._venue.name, symbol=name,
-                    reason=self._why_stale(name),
-                )
-                for name, was in self._said.items()
-                if was is Link.STALE
-            ]  # fmt: skip
-        self._outlet.put(events)
-
     def _now_ns(self) -> int:
-        return self._clock.now_ns() + self._skew_ns
+        return self._clock.now_ns() + self._health.skew_ns
+
+    def _behind_ns(self, symbol: str, now_ns: int) -> int:
+        return self._bars[symbol].behind_ns(now_ns)
 
     def _spawn(self, work: Any) -> None:
         task: asyncio.Task[None] = asyncio.ensure_future(work)
@@ -164,20 +132,25 @@ class LiveLink:
         task.add_done_callback(self._tasks.discard)
 
     async def _warm(self, symbol: str) -> None:
-        """History as decision bars, then minutes of the window that forms; begin the tape."""
+        """Read the history however long it takes, deliver it and begin the tape."""
         failures = 0
         while True:
             try:
-                bars = await self._history(symbol)
+                bars = await read_history(
+                    self._venue, symbol, self._timeframe, BASE, self._warmup_bars, self._now_ns()
+                )
                 break
             except Exception as error:  # noqa: BLE001 - every failure is told and tried again
                 failures += 1
                 trouble, reason = explain(error)
-                self.say(Link.WARMING, f"{self._venue.name} {trouble}: {reason}", symbol)
+                words = f"{self._venue.name} {trouble}: {reason}"
+                self._health.say(Link.WARMING, words, self._now_ns(), symbol)
                 await self._rest(failures)
+        self._begin(symbol, bars)
+
+    def _begin(self, symbol: str, bars: list[Bar]) -> None:
         now = self._now_ns()
-        next_ns = bars[-1].close_ns if bars else now - now % BASE_NS
-        self._bars[symbol].begin(bars, next_ns)
+        self._bars[symbol].begin(bars, bars[-1].close_ns if bars else now - now % BASE_NS)
         self._tapes[symbol] = LiveTape(
             self._parameters,
             self._bars[symbol],
@@ -186,38 +159,6 @@ class LiveLink:
             self._venue.contract_size(symbol),
         )
         self._outlet.put([History(symbol=symbol, bars=tuple(bars))])
-
-    async def _history(self, symbol: str) -> list[Any]:
-        """Closed bars up to now in the fewest requests: decision bars, then minutes."""
-        now = self._now_ns()
-        forming_ns = now - now % self._decision_ns
-        bars = []
-        if self._decision_ns > BASE_NS:
-            since = forming_ns - self._warmup_bars * self._decision_ns
-            bars = await self._page(symbol, self._timeframe, self._decision_ns, since, forming_ns)
-            since = bars[-1].close_ns if bars else forming_ns
-        else:
-            since = forming_ns - self._warmup_bars * BASE_NS
-        return bars + await self._page(symbol, "1m", BASE_NS, since, now - now % BASE_NS)
-
-    async def _page(
-        self, symbol: str, timeframe: str, span_ns: int, since_ns: int, until_ns: int
-    ) -> list[Any]:
-        """All candles of [since, until) that the venue has."""
-        found: list[Any] = []
-        for _ in range(_WARMUP_PAGES):
-            wanted = (until_ns - since_ns) // span_ns
-            if wanted <= 0:
-                break
-            rows = await self._venue.candles(
-                symbol, timeframe, span_ns, since_ns, min(1_000, wanted + 1)
-            )
-            closed = [bar for bar in rows if bar.close_ns <= until_ns]
-            if not closed:
-                break
-            found += closed
-            since_ns = closed[-1].close_ns
-        return found
 
     async def _stream(
         self,
@@ -233,8 +174,7 @@ class LiveLink:
         while True:
             try:
                 got = await watch(symbol)
-                if name in self._failing:
-                    del self._failing[name]
+                self._health.failing.pop(name, None)
                 take(symbol, got)
                 continue
             except asyncio.CancelledError:
@@ -252,17 +192,11 @@ class LiveLink:
             now = self._clock.monotonic_ns()
             failures = failures + 1 if now - failed_ns < _STABLE_NS else 1
             failed_ns = now
-            again = name in self._failing
-            self._failing[name] = reason
+            again = name in self._health.failing
+            self._health.failing[name] = reason
             if again:
-                self._tell_down()
+                self._health.tell_down(self._now_ns())
             await self._rest(failures)
-
-    def _tell_down(self) -> None:
-        """The link is down when no symbol's trades come in spite of a second attempt."""
-        trades = [self._failing.get(f"trades {symbol}") for symbol in self._symbols]
-        if self._link is not Link.DOWN and all(trades):
-            self.say(Link.DOWN, f"{self._venue.name} {trades[0]}")
 
     async def _rest(self, failures: int) -> None:
         """Wait before the next attempt: twice as long each time, with jitter, and as asked."""
@@ -291,8 +225,7 @@ class LiveLink:
         tape = self._tapes[symbol]
         events = [event for trade in trades for event in tape.take(trade, now)]
         if tape.newest_ns:
-            self._fresh.seen(symbol, tape.newest_ns, now)
-        self._alive(symbol)
+            self._health.seen(symbol, tape.newest_ns, now)
         self._outlet.put(events)
 
     def _quote(self, symbol: str, ticker: Any) -> None:
@@ -318,15 +251,14 @@ class LiveLink:
         self._quotes[symbol] = quote
         # Without a time of its own a quote is as old as the socket is slow: no proof of life.
         if time_ms is not None:
-            self._fresh.seen(symbol, quote.time_ns, now)
-        self._alive(symbol)
+            self._health.seen(symbol, quote.time_ns, now)
         self._outlet.put([quote])
 
     def _book(self, symbol: str, book: Any) -> None:
         now, time_ms = self._now_ns(), book.get("timestamp")
         time_ns = now if time_ms is None else int(time_ms) * MILLISECOND
         if time_ms is not None:
-            self._fresh.seen(symbol, time_ns, now)
+            self._health.seen(symbol, time_ns, now)
         if time_ns - self._book_ns[symbol] < _BOOK_EVERY_NS:
             return
         self._book_ns[symbol] = time_ns
@@ -337,15 +269,14 @@ class LiveLink:
         if bids and asks:
             self._outlet.put([Book(symbol=symbol, time_ns=time_ns, bids=bids, asks=asks)])
 
-    def _alive(self, symbol: str) -> None:
-        """A message came: if that changes what was said, say so before it is passed on."""
-        if self._link is not Link.UP or self._said.get(symbol) is Link.STALE:
-            self._judge()
-
     def _beat(self) -> None:
         """Look after what no message brings: ages, candles that are due, losses, the clock."""
         now = self._now_ns()
-        self._judge()
+        stale = self._health.judge(now)
+        if stale:
+            self._kick_if_due(stale)
+        else:
+            self._kicks = 0
         for symbol, bars in self._bars.items():
             since_ns = bars.due(now)
             if since_ns is not None and symbol not in self._asking and not self._venue.quiet_s():
@@ -354,7 +285,7 @@ class LiveLink:
         lost = self._outlet.losses()
         if lost.quotes or lost.ticks:
             reason = f"the engine fell behind: {lost.quotes} quotes and {lost.ticks} ticks let go"
-            self.say(self._link, reason)
+            self._health.say(self._health.link, reason, now)
         if self._clock.monotonic_ns() >= self._skew_at_ns:
             self._skew_at_ns = self._clock.monotonic_ns() + _SKEW_EVERY_NS
             self._spawn(self._measure_skew())
@@ -363,76 +294,23 @@ class LiveLink:
         """Ask REST for the last candles: the next one, those of a gap, and late revisions."""
         bars, now = self._bars[symbol], self._now_ns()
         try:
-            rows = await self._venue.candles(symbol, "1m", BASE_NS, since_ns, PAGE)
+            rows = await self._venue.candles(symbol, BASE, BASE_NS, since_ns, PAGE)
         except Exception as error:  # noqa: BLE001 - every failure is told and tried again
             trouble, reason = explain(error)
             bars.failed(now)
-            if bars.behind_ns(now) > _OVERDUE_NS and self._said.get(symbol) is not Link.STALE:
-                self.say(Link.STALE, f"candles are missing: {trouble}: {reason}", symbol)
+            self._health.owed(symbol, f"{trouble}: {reason}", now)
         else:
             self._outlet.put(bars.confirm(rows, now))
         finally:
             self._asking.discard(symbol)
-
-    def _judge(self) -> None:
-        """Each symbol by event time; the whole link is up while any of them is fresh."""
-        now = self._now_ns()
-        stale = [symbol for symbol in self._symbols if self._fresh.is_stale(symbol, now)]
-        if len(stale) == len(self._symbols):
-            waited = now - self._began_ns > self._fresh.limit_s(self._symbols[0]) * SECOND
-            if self._link is Link.UP or (self._link is Link.WARMING and waited):
-                self.say(Link.DOWN, f"{self._venue.name} sends nothing new: {self._why_silent()}")
-        elif self._link is not Link.UP:
-            self._kicks = 0
-            self._come_up(now)
-        else:
-            self._judge_symbols(set(stale), now)
-        if stale and self._link in (Link.UP, Link.DOWN):
-            self._kick_if_due(stale)
-
-    def _judge_symbols(self, stale: set[str], now: int) -> None:
-        for symbol in self._symbols:
-            was_stale = self._said.get(symbol) is Link.STALE
-            if symbol in stale and not was_stale:
-                self.say(Link.STALE, self._why_stale(symbol), symbol)
-            elif was_stale and self._well(symbol, now):
-                self.say(Link.UP, "", symbol)
-
-    def _why_silent(self) -> str:
-        failing = self._failing.get(f"trades {self._symbols[0]}")
-        return failing or "the connection is open and frozen"
-
-    def _come_up(self, now: int) -> None:
-        for symbol in self._symbols:
-            self._said[symbol] = Link.UP if self._well(symbol, now) else Link.STALE
-        quote = self._venue.quote()
-        reason = f"{self._venue.name}, quoted in {quote}"
-        asked = self._symbols[0].partition("/")[2].partition(":")[0]
-        if quote != asked:
-            reason += f" where {asked} was asked for"
-        if abs(self._skew_ns) > SKEW_TOLD_NS:
-            reason += f"; {skew_words(self._skew_ns, self._venue.name)}"
-        self.say(Link.UP, reason)
-
-    def _well(self, symbol: str, now: int) -> bool:
-        return (
-            not self._fresh.is_stale(symbol, now)
-            and self._bars[symbol].behind_ns(now) <= _OVERDUE_NS
-        )
-
-    def _why_stale(self, symbol: str) -> str:
-        age = self._fresh.age_s(symbol, self._now_ns())
-        if age == math.inf:
-            return "no price yet"
-        failing = self._failing.get(f"trades {symbol}")
-        return f"nothing new for {age:.0f} s" + (f": {failing}" if failing else "")
 
     def _kick_if_due(self, symbols: list[str]) -> None:
         """Reconnect what is frozen, ever less often while that doesn't help."""
         now = self._clock.monotonic_ns()
         if now < self._kick_ns:
             return
-        wait = min(60.0, self._pace.kick_s * 2.0 ** min(self._kicks, 6))
+        pace = self._pace
+        wait = min(2 * pace.backoff_max_s, pace.kick_s * 2.0 ** min(self._kicks, 6))
         self._kick_ns = now + int(wait * (0.75 + 0.5 * self._chance.random()) * SECOND)
         self._kicks += 1
         self._kick(symbols, "nothing new came")
@@ -452,13 +330,4 @@ class LiveLink:
         reach = await self._venue.probe(self._pace.backoff_max_s)
         if reach.trouble is not None or not self._venue.exchange.has["fetchTime"]:
             return
-        before, self._skew_ns = self._skew_ns, reach.skew_ns
-        off, was = abs(self._skew_ns) > SKEW_TOLD_NS, abs(before) > SKEW_TOLD_NS
-        if off != was and self._link is Link.UP:
-            self.say(Link.UP, skew_words(self._skew_ns, self._venue.name))
-
-
-def skew_words(skew_ns: int, venue: str) -> str:
-    """How far this machine's clock is off, in a person's words."""
-    side = "behind" if skew_ns > 0 else "ahead of"
-    return f"this machine's clock is {abs(skew_ns) / SECOND:.1f} s {side} {venue}'s"
+        self._health.skewed(reach.skew_ns, self._now_ns())

@@ -19,7 +19,7 @@ from engine.market.livebars import LiveBars
 from engine.market.quality import TICK_CONFIRM_PCT, TickGuard
 
 # Trade ids that are remembered: more than any venue sends again after a reconnect.
-_REMEMBERED = 5_000
+_REMEMBERED = 2_000
 # A trade from farther ahead than clocks differ would close candles that are still forming.
 _AHEAD_NS = MINUTE
 _RAW_CHARACTERS = 300
@@ -49,7 +49,7 @@ class LiveTape:
         self._guard = TickGuard(parameters, bars.symbol, instrument, seed)
         self._contract_size = contract_size
         self._seen: OrderedDict[str, None] = OrderedDict()
-        self._held: list[tuple[Tick, str, str]] = []
+        self._held: list[tuple[Tick, str, SafeText]] = []
 
     def take(self, trade: Mapping[str, Any], now_ns: int) -> list[MarketEvent]:
         """A trade in ccxt's structure; what the kernel should be told of it, in order.
@@ -105,7 +105,7 @@ class LiveTape:
                 out += self._count(held[0])
         return out + self._let_go(self._held[:])
 
-    def _let_go(self, doubted: list[tuple[Tick, str, str]]) -> list[MarketEvent]:
+    def _let_go(self, doubted: list[tuple[Tick, str, SafeText]]) -> list[MarketEvent]:
         for held in doubted:
             self._held.remove(held)
         return [_refused(tick, doubt, raw) for tick, doubt, raw in doubted]

@@ -6,9 +6,11 @@ call them with small counts, the soak with larger ones.
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 
 from engine.core.clock import MINUTE, SECOND, monotonic_ns
@@ -100,9 +102,25 @@ class Rig:
             if isinstance(event, FeedStatus) and event.link is link and event.symbol == symbol
         ]
 
+    def of_status(self) -> list[FeedStatus]:
+        return [event for event in self.events if isinstance(event, FeedStatus)]
+
+    def all_up(self) -> bool:
+        """Whether the last that was said of the link and of each symbol is that it is up."""
+        last: dict[str, Link] = {}
+        for event in self.events:
+            if isinstance(event, FeedStatus):
+                if not event.symbol:
+                    last.clear()
+                last[event.symbol] = event.link
+        return set(last.values()) == {Link.UP}
+
     def follow(self) -> bool:
         """Wait until every symbol's trades are subscribed and the first ones are through."""
-        if not self.eventually(lambda: all(map(self.venue.subscribed, self.symbols))):
+        kinds = ("trade", "bookTicker", "depth@100ms")
+        if not self.eventually(
+            lambda: all(self.venue.subscribed(s, kind) for s in self.symbols for kind in kinds)
+        ):
             return False
         return self.minute() or self.minute()
 
@@ -116,9 +134,24 @@ class Rig:
             for symbol in self.symbols:
                 self.venue.quote(symbol)
             if wait:
-                well &= self.eventually(lambda sent=sent: self.ticked.issuperset(sent), 3.0)  # type: ignore[misc]
+                well &= self.eventually(partial(self._all_in, sent), 3.0)
         self.now_ns = begin + MINUTE
         return well
+
+    def crowded_minute(self, each: int) -> None:
+        """A minute with so many trades that every cache on the way is full afterwards."""
+        begin = self.now_ns
+        for i in range(each):
+            for symbol in self.symbols:
+                self.venue.trade(symbol, begin + i * (MINUTE // each))
+            if i % 100 == 0:
+                for symbol in self.symbols:
+                    self.venue.quote(symbol)
+                self.pump()
+        self.now_ns = begin + MINUTE
+
+    def _all_in(self, numbers: list[str]) -> bool:
+        return self.ticked.issuperset(numbers)
 
     def settled(self) -> bool:
         """Let REST confirm the last minutes; whether candles now equal the ledger's."""
@@ -132,9 +165,11 @@ class Rig:
             told, order = self.bars[symbol], self.order[symbol]
             first = min(order, default=BEGIN_NS)
             truth = self.venue.truth(symbol, min(first, BEGIN_NS), self.now_ns)
-            for bar in truth:
-                if not _same(told.get(bar.open_ns), bar):
-                    wrong.append(f"{symbol} {bar}: {told.get(bar.open_ns)}")
+            wrong += [
+                f"{symbol} {bar}: {told.get(bar.open_ns)}"
+                for bar in truth
+                if not _same(told.get(bar.open_ns), bar)
+            ]
             if order != sorted(set(order)):
                 wrong.append(f"{symbol} out of order or doubled: {order}")
             if set(told) - {bar.open_ns for bar in truth}:
@@ -184,31 +219,93 @@ def stormy_streams(count: int, seed: int) -> list[str]:
     return wrong
 
 
-def reconnects(count: int, seed: int) -> tuple[list[str], float]:
-    """F33 compressed: a cut in every other minute. What went wrong, and memory's growth."""
+def frozen_links(count: int, seed: int) -> tuple[list[str], float]:
+    """F29 through the wire: sockets that stay open and fall silent, all of them or one symbol's.
+
+    What went wrong, and the longest time in seconds until it was told.
+    """
     wrong: list[str] = []
-    sizes: list[int] = []
+    longest = 0.0
+    with Rig() as rig:
+        if not rig.follow():
+            return ["the feed did not come up"], 0.0
+        for case in range(count):
+            chance = source(seed, "frozen", case)
+            one = rig.symbols[0] if chance.random() < 0.5 else ""
+            link = Link.STALE if one else Link.DOWN
+            told = len(rig.statuses(link, one))
+            faults = rig.venue.faults
+            if one:
+                faults.frozen_symbols = {rig.venue.books[one].name}
+            else:
+                faults.frozen = True
+            last = rig.now_ns - MINUTE // 6 + SECOND // 2
+            for second in range(11, 30):
+                rig.clock.set(last + second * SECOND)
+                if one:
+                    alive = rig.venue.trade(rig.symbols[1], last + second * SECOND)
+                    rig.eventually(partial(rig.ticked.__contains__, alive))
+                if rig.eventually(_more(rig, link, one, told), 0.1):
+                    longest = max(longest, float(second))
+                    break
+            else:
+                wrong.append(f"case {case}: a frozen {one or 'link'} was not told")
+            faults.frozen, faults.frozen_symbols = False, set()
+            rig.now_ns += MINUTE
+            for _ in range(20):
+                rig.minute(wait=False)
+                if rig.eventually(rig.all_up, 0.3):
+                    break
+            else:
+                wrong.append(f"case {case}: did not come back")
+        if not rig.settled():
+            wrong += rig.differences()
+    return wrong, longest
+
+
+def _more(rig: Rig, link: Link, symbol: str, than: int) -> Callable[[], bool]:
+    return lambda: len(rig.statuses(link, symbol)) > than
+
+
+def reconnects(count: int, seed: int) -> tuple[list[str], float]:
+    """F33 compressed: a cut every minute. What went wrong, and how much memory grew.
+
+    Memory is that of the feed and of its client, from when their caches are full on.
+    """
+    wrong: list[str] = []
     with Rig(keep=False) as rig:
         if not rig.follow():
             return ["the feed did not come up"], 0.0
         chance = source(seed, "reconnects")
         tracemalloc.start()
         try:
+            rig.crowded_minute(3_000)
+            rig.minute()
+            before = _traced()
             for case in range(count):
-                rig.minute(wait=False)
-                if case % 2:
-                    rig.venue.drop()
-                    if not rig.eventually(lambda: all(map(rig.venue.subscribed, rig.symbols))):
-                        wrong.append(f"case {case}: not reconnected")
-                if chance.random() < 0.2:
+                rig.venue.drop()
+                if chance.random() < 0.3:
                     rig.minute(wait=False)
-                if case in (count // 2, count - 1):
-                    sizes.append(tracemalloc.get_traced_memory()[0])
+                if not rig.eventually(lambda: all(map(rig.venue.subscribed, rig.symbols))):
+                    wrong.append(f"case {case}: not reconnected")
+                rig.minute(wait=False)
+            rig.crowded_minute(1_100)
+            rig.minute()
+            grown = _traced() / before - 1
         finally:
             tracemalloc.stop()
         if not rig.settled():
             wrong += rig.differences()
-    return wrong, (sizes[-1] - sizes[0]) / sizes[0]
+    return wrong, grown
+
+
+def _traced() -> int:
+    gc.collect()
+    ours = [
+        tracemalloc.Filter(True, f"*/{room}*") for room in ("engine/", "ccxt/", "aiohttp/client")
+    ]
+    snapshot = tracemalloc.take_snapshot().filter_traces(ours)
+    return sum(trace.size for trace in snapshot.traces)
 
 
 def histories(rig: Rig) -> dict[str, History]:

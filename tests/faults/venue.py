@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -23,7 +23,8 @@ from engine.core.clock import MILLISECOND, MINUTE, monotonic_ns
 from engine.core.ids import source
 from engine.core.types import Bar
 
-BEGIN_NS = 1_746_000_000_000_000_000 // MINUTE * MINUTE
+# Seven minutes into a window of fifteen: a feed begins in the middle of things.
+BEGIN_NS = (1_746_000_000 + 7 * 60) * 1_000_000_000
 _INFO = Path(__file__).parents[1] / "data" / "binance_exchange_info.json"
 _MINUTE_MS = 60_000
 _SPANS = {"1m": 1, "15m": 15}
@@ -66,8 +67,8 @@ class Book:
 
     name: str
     price: Decimal
+    next_id: int
     candles: dict[int, Candle] = field(default_factory=dict)
-    next_id: int = 1_000
     update: int = 10_000
 
 
@@ -104,11 +105,16 @@ class Venue:
     ) -> None:
         self.clock = clock
         self.faults = Faults()
-        self.requests: list[str] = []
+        self.requests: deque[tuple[int, str]] = deque(maxlen=500)
+        self.headers: set[str] = set()
+        self.refused_ns = 0
         self.skew_ms = 0
         self.connections = 0
         self._chance = source(seed, "venue")
-        self.books = {s: Book(s.replace("/", ""), Decimal(100)) for s in symbols}
+        self.books = {
+            symbol: Book(symbol.replace("/", ""), Decimal(100), next_id=(i + 1) * 1_000_000)
+            for i, symbol in enumerate(symbols)
+        }
         self._by_name = {book.name: book for book in self.books.values()}
         self._streams: dict[str, set[web.WebSocketResponse]] = defaultdict(set)
         self._held: list[tuple[str, dict[str, Any]]] = []
@@ -317,9 +323,11 @@ class Venue:
     async def _gate(
         self, request: web.Request, handler: Callable[[web.Request], Any]
     ) -> web.StreamResponse:
-        self.requests.append(request.path_qs)
+        self.requests.append((monotonic_ns(), request.path_qs))
+        self.headers |= {name.lower() for name in request.headers}
         refuse = self.faults.refuse
         if refuse and request.path.startswith("/api/"):
+            self.refused_ns = monotonic_ns()
             told = {
                 "code": 0,
                 "msg": "Service unavailable from a restricted location\x1b]0;owned\x07",
@@ -351,7 +359,7 @@ class Venue:
         book = self._by_name[query["symbol"]]
         width = _SPANS[query["interval"]] * _MINUTE_MS
         begin = int(query.get("startTime", 0))
-        rows = []
+        rows: list[list[Any]] = []
         visible = sorted(ms for ms in book.candles if ms not in self.faults.hide)
         for open_ms, group in itertools.groupby(visible, key=lambda ms: ms - ms % width):
             if open_ms < begin:
@@ -368,12 +376,8 @@ class Venue:
                     f"{parts[-1].close:f}",
                     f"{sum((part.volume for part in parts), Decimal(0)):f}",
                     open_ms + width - 1,
-                    "0",
-                    1,
-                    "0",
-                    "0",
-                    "0",
-                ]  # fmt: skip
+                    *("0", 1, "0", "0", "0"),
+                ]
             )
         return web.json_response(rows)
 
@@ -389,7 +393,7 @@ class Venue:
         )
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
-        socket = web.WebSocketResponse(autoping=False)
+        socket = web.WebSocketResponse(autoping=False, compress=False)
         await socket.prepare(request)
         self._sockets.add(socket)
         self.connections += 1
@@ -404,6 +408,8 @@ class Venue:
                             self._streams[stream].add(socket)
                     if not self.faults.frozen:
                         await socket.send_json({"result": None, "id": asked["id"]})
+        except ConnectionError:
+            pass  # cut by the script while it was answering
         finally:
             self._forget(socket)
         return socket
