@@ -210,15 +210,21 @@ class Noted(Record, frozen=True, tag="note"):
 
 
 class Cursor(Record, frozen=True, tag="cursor"):
-    """How far a replay or simulated market has come, so that `--resume` goes on there.
+    """How far the engine had come when it wrote what stands beside this record.
 
-    `ids` are the id counters, `peak` and `day_start` money that must survive a restart.
+    `position` counts the market events that were dealt with: `--resume` goes on there.
+    `ids` are the id counters. The rest is what no fill tells and limits count: trades and
+    risk opened in `day`, the average that equity is compared with, the last account sample.
     """
 
     position: int
     ids: dict[str, int]
     trades_today: int
     day: int
+    opened_risk: float = 0.0
+    trend_mean: float = 0.0
+    trend_samples: int = 0
+    accounted_ns: int = 0
 
 
 class Measured(Record, frozen=True, tag="telemetry"):

@@ -197,11 +197,16 @@ class PaperBroker:
     # -- beyond the protocol -----------------------------------------------------------
 
     def restore(self, orders: Iterable[Order]) -> None:
-        """Take back live orders after a restart; they are active at once, at the queue's end."""
+        """Take back live orders after a restart, at the queue's end.
+
+        They are active at once, or when they would have been if their latency is not over.
+        """
+        latency = int(self._parameters.get(LATENCY) * MILLISECOND)
         for order in orders:
             self._remember(order)
             if order.state.live:
-                working = _Working(order, self._clock.now_ns())
+                active_ns = max(self._clock.now_ns(), order.sent_ns + latency)
+                working = _Working(order, active_ns)
                 self._working.setdefault(order.symbol, {})[order.id] = working
 
     def fill_now(

@@ -102,9 +102,7 @@ class _Named(msgspec.Struct):
     position: _Id | str | msgspec.UnsetType = msgspec.UNSET
 
 
-_WHOLE = frozenset(
-    ("run_started", "fill", "control", "condition", "cooldown", "parameter", "cursor")
-)
+_WHOLE = frozenset(("run_started", "fill", "control", "condition", "cooldown", "parameter"))
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
 _LIVE = frozenset(state.value for state in OrderState if state.live)
 _named = msgspec.json.Decoder(_Named)
@@ -129,7 +127,7 @@ class Fold:
         self._trades: deque[str] = deque(maxlen=RECENT_TRADES)
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
-        self._cursor: Cursor | None = None
+        self._cursor = ""
         self._accounted = ""
 
     def event(self, seq: int, time_ns: int, kind: str, body: str) -> None:
@@ -140,6 +138,8 @@ class Fold:
             self._apply(decode(body), seq)
         elif kind == "account":
             self._accounted = body
+        elif kind == "cursor":
+            self._cursor = body
         elif kind == "denial":
             self._used(_denied.decode(body).id)
         elif kind in _NAMED:
@@ -181,12 +181,18 @@ class Fold:
                 self._parameters[record.name, record.scope] = record
             case RunStarted():
                 self._run = record
-            case Cursor():
-                self._cursor = record
-                for prefix, number in record.ids.items():
-                    self._used(f"{prefix}-{number}")
             case _:
                 pass
+
+    def _last_cursor(self) -> Cursor | None:
+        """The newest cursor; ids that it names were used, whatever else names them."""
+        if not self._cursor:
+            return None
+        cursor = decode(self._cursor)
+        assert isinstance(cursor, Cursor)
+        for prefix, number in cursor.ids.items():
+            self._used(f"{prefix}-{number}")
+        return cursor
 
     def result(self, folded: int = 0) -> Recovered:
         """The state after all events taken."""
@@ -200,7 +206,7 @@ class Fold:
         )
         trades_today = account.trades_today if account is not None else 0
         day = day_of(accounted.time_ns) if accounted is not None else 0
-        cursor = self._cursor
+        cursor = self._last_cursor()
         if cursor is not None and (accounted is None or cursor.time_ns >= accounted.time_ns):
             trades_today, day = cursor.trades_today, cursor.day
         return Recovered(

@@ -68,10 +68,6 @@ class Appraiser:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sent: deque[int] = deque(maxlen=64)
-        self._risk_day = -1
-        self._opened_risk = 0.0
-        self._trend_mean = math.nan
-        self._trend_samples = 0
         self.new_in_cycle = 0
 
     # What entries have used up.
@@ -82,26 +78,19 @@ class Appraiser:
         self._sent.append(desk.now_ns)
         self.new_in_cycle += 1
         self._roll()
-        self._opened_risk += risk
-
-    def opened_today(self, day: int, risk: float) -> None:
-        """What was opened before a restart on the same day."""
-        self._risk_day, self._opened_risk = day, risk
+        desk.used.opened_risk += risk
 
     def sample(self, account: Account) -> None:
         """One account sample each 15 minutes, for the trend of equity."""
-        equity = float(account.equity)
-        self._trend_samples += 1
-        share = 2.0 / (min(self._trend_samples, TREND_SAMPLES) + 1.0)
-        known = self._trend_mean == self._trend_mean
-        self._trend_mean = (
-            self._trend_mean + share * (equity - self._trend_mean) if known else equity
-        )
+        used = self._desk.used
+        used.trend_samples += 1
+        share = 2.0 / (min(used.trend_samples, TREND_SAMPLES) + 1.0)
+        used.trend_mean += share * (float(account.equity) - used.trend_mean)
 
     def _roll(self) -> None:
-        today = day_of(self._desk.now_ns)
-        if today != self._risk_day:
-            self._risk_day, self._opened_risk = today, 0.0
+        today, used = day_of(self._desk.now_ns), self._desk.used
+        if today != used.risk_day:
+            used.risk_day, used.opened_risk = today, 0.0
 
     # The account.
 
@@ -124,7 +113,7 @@ class Appraiser:
             open_positions=len(desk.book.open()) + desk.entries_on_their_way(),
             new_in_cycle=self.new_in_cycle,
             trades_today=account.trades_today,
-            opened_risk=self._opened_risk,
+            opened_risk=desk.used.opened_risk,
             orders_last_s=sum(1 for at in self._sent if at > since),
             largest_exposure=max(held),
         )
@@ -258,6 +247,7 @@ class Appraiser:
         return max(0, until - self._desk.now_ns) / SECOND
 
     def _trend(self, account: Account) -> float:
-        if self._trend_samples < TREND_KNOWN or not self._trend_mean:
+        used = self._desk.used
+        if used.trend_samples < TREND_KNOWN or not used.trend_mean:
             return math.nan
-        return float(account.equity) / self._trend_mean - 1.0
+        return float(account.equity) / used.trend_mean - 1.0

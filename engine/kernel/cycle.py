@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from engine.core.clock import MINUTE, day_of, monotonic_ns
 from engine.core.parameters import declare
-from engine.core.records import Accounted, ConditionChanged, Cursor, Measured, ProposalChanged
+from engine.core.records import Accounted, ConditionChanged, Measured, ProposalChanged
 from engine.core.types import Actor, Control, FeedStatus, Link
 from engine.core.views import StepTiming
 from engine.kernel.desk import Desk
@@ -37,8 +37,6 @@ class Cycle:
         self._exits = exits
         self._last_us = dict.fromkeys(STEPS, 0.0)
         self._worst_us = dict.fromkeys(STEPS, 0.0)
-        self._accounted_ns = 0
-        self._day = -1
         self._candidates: list[Candidate] = []
         self._steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("health", self._health),
@@ -72,16 +70,17 @@ class Cycle:
     def _health(self) -> None:
         """Breakers before anything else: what they close stays closed for this cycle."""
         desk = self._desk
-        if not desk.feed.manual_time:
-            self._freshness()
         for fill in desk.unacknowledged:
             if not desk.journal.pending:
                 desk.acknowledge(fill)
         if not desk.journal.pending:
             desk.unacknowledged.clear()
 
-    def _freshness(self) -> None:
-        """Symbols whose events stopped are STALE, whatever their socket says."""
+    def look_for_stale(self) -> None:
+        """Symbols whose events stopped are STALE, whatever their socket says.
+
+        Asked every second on live feeds, since a cycle is too long to trade on a dead price.
+        """
         desk = self._desk
         for name, stale in desk.freshness.changes(desk.now_ns):
             symbol = desk.symbols[name]
@@ -98,11 +97,11 @@ class Cycle:
         """The account, its day, and the limits that close entries for everybody."""
         desk = self._desk
         account = desk.ledger.account(desk.now_ns, desk.marks())
-        today = day_of(desk.now_ns)
-        new_day = today != self._day
-        if new_day or desk.now_ns - self._accounted_ns >= ACCOUNT_EVERY_NS:
+        sampled_ns = desk.used.accounted_ns
+        new_day = not sampled_ns or day_of(desk.now_ns) != day_of(sampled_ns)
+        if new_day or desk.now_ns - sampled_ns >= ACCOUNT_EVERY_NS:
             why = "day start" if new_day else "every 15 minutes"
-            self._accounted_ns, self._day = desk.now_ns, today
+            desk.used.accounted_ns = desk.now_ns
             desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
             self._entries.appraiser.sample(account)
         trip = desk.breakers.check(
@@ -145,19 +144,12 @@ class Cycle:
         self._exits.keep_moved()
 
     def remember_cursor(self) -> None:
-        """How far the market has come, for `--resume`; and what the cycle cost."""
+        """Watches and market as they stand, for a restart; and what the cycle cost."""
         desk = self._desk
         if desk.journal.state not in ("ok", "") or desk.link is None:
             return
-        desk.record(
-            Cursor(
-                time_ns=desk.now_ns,
-                position=desk.feed.position,
-                ids=desk.ids.counters(),
-                trades_today=desk.ledger.trades_today,
-                day=day_of(desk.now_ns),
-            )
-        )
+        self._exits.keep_moved(whether_or_not=True)
+        desk.record(desk.cursor())
         worst = {f"cycle.{name}.worst_us": took for name, took in self._worst_us.items()}
         desk.journal.append(Measured(time_ns=desk.now_ns, values=worst))
         if desk.control.state is Control.ACTIVE and desk.faults:

@@ -6,14 +6,15 @@ the hub, so that the modules of the kernel read as what happens and not as plumb
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from engine.core.clock import Clock
+from engine.core.clock import Clock, day_of
 from engine.core.commands import Ack
 from engine.core.ids import Ids
 from engine.core.parameters import Parameters
-from engine.core.records import AnyRecord, Noted
+from engine.core.records import DURABLE, AnyRecord, Cursor, Noted
 from engine.core.settings import RunSettings
 from engine.core.types import (
     Actor,
@@ -43,6 +44,9 @@ from engine.risk.control import ControlMachine
 from engine.strategies.base import Strategy
 from engine.strategies.expected_value import TradeStatistics
 
+OWN_SIZE = "person"
+"""The size factor of a proposal whose size a person chose."""
+
 
 @dataclass(slots=True)
 class Tally:
@@ -62,6 +66,22 @@ class Tally:
     corrections: int = 0
     cycles: int = 0
     denials: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class Used:
+    """What limits count and no fill tells; kept by every cursor, so that no restart resets it.
+
+    `opened_risk` (quote) belongs to `risk_day`; `trend_mean` is the average that equity is
+    compared with, over `trend_samples` of it; `accounted_ns` is when the account was last
+    sampled.
+    """
+
+    risk_day: int = -1
+    opened_risk: float = 0.0
+    trend_mean: float = 0.0
+    trend_samples: int = 0
+    accounted_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -100,18 +120,44 @@ class Desk:
     followed: deque[Counterfactual] = field(default_factory=lambda: deque(maxlen=50))
     faults: list[str] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
+    used: Used = field(default_factory=Used)
+    position: int = 0
+    """Market events that were dealt with, counted from the feed's beginning."""
     now_ns: int = 0
     heartbeat_ns: int = 0
+    worst_check_ns: int = 0
+    """The longest that checking the conditions on one price has taken."""
     link: FeedStatus | None = None
     recovered: str = ""
 
     def record(self, *records: AnyRecord) -> None:
-        """Journal these together (one transaction) and put their lines on the screen."""
+        """Journal these together (one transaction) and put their lines on the screen.
+
+        Where one of them must not be lost, the cursor is part of the same transaction: a
+        restart neither repeats nor skips what lies between it and the market.
+        """
+        if any(type(record) in _DURABLE for record in records):
+            records = (*records, self.cursor())
         seqs = self.journal.append_all(records)
         for seq, record in zip(seqs, records, strict=True):
             text = line(seq, record)
             if text is not None:
                 self.hub.append("journal", text)
+
+    def cursor(self) -> Cursor:
+        """Where we are now, for a restart."""
+        used = self.used
+        return Cursor(
+            time_ns=self.now_ns,
+            position=self.position,
+            ids=self.ids.counters(),
+            trades_today=self.ledger.trades_today,
+            day=day_of(self.now_ns),
+            opened_risk=used.opened_risk if used.risk_day == day_of(self.now_ns) else 0.0,
+            trend_mean=used.trend_mean,
+            trend_samples=used.trend_samples,
+            accounted_ns=used.accounted_ns,
+        )
 
     def note(self, text: str, *, ref: str = "", symbol: str = "") -> None:
         """A line in the journal that no other record carries."""
@@ -125,11 +171,15 @@ class Desk:
         )
 
     def marks(self) -> dict[str, float]:
-        """The price at which each held symbol is valued: what it could be closed at."""
-        return {
+        """The price at which each held symbol is valued: what it could be closed at.
+
+        A symbol whose price is not known yet (just restarted) keeps its last mark.
+        """
+        marks = {
             position.symbol: self.symbols[position.symbol].exit_price(position.direction)
             for position in self.book.open()
         }
+        return {symbol: price for symbol, price in marks.items() if not math.isnan(price)}
 
     def acknowledge(self, fill: Fill) -> None:
         """Tell the outside, flushed, that a fill is committed; the oracle of kill tests."""
@@ -138,6 +188,9 @@ class Desk:
         with open(self.settings.ack_log, "a", encoding="utf-8") as stream:
             stream.write(f"{fill.id}\n")
             stream.flush()
+
+
+_DURABLE = frozenset(DURABLE)
 
 
 def waiting(desk: Desk) -> list[Proposal]:

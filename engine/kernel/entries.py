@@ -41,6 +41,7 @@ from engine.core.types import (
     Proposal,
     ProposalState,
     Purpose,
+    SizeFactor,
     TradeCondition,
 )
 from engine.core.views import Outlook
@@ -48,7 +49,7 @@ from engine.decision.combine import MIN_CONFIDENCE, Combiner
 from engine.decision.sources import DecisionContext, TechnicalSource
 from engine.execution.proposals import ProposalClass
 from engine.kernel.appraisal import Appraisal, Appraiser, Wish
-from engine.kernel.desk import Desk
+from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower, Unmade
 from engine.kernel.orders import Orders
@@ -491,8 +492,10 @@ class Entries:
                 f"{refused.threshold:.6g} {refused.unit}",
                 "the proposal stays as it was",
             )
+        factors = None
         if quantity is not None:
             desk.own_sizes.add(old.id)
+            factors = (SizeFactor(name=OWN_SIZE, value=float(quantity), result=float(quantity)),)
         if targets is not None:
             desk.own_targets[old.id] = tuple(map(float, targets))
         new = desk.proposals.amend(
@@ -505,6 +508,7 @@ class Entries:
             else self._exits.planned_targets(wish, appraisal),
             leverage=command.leverage,
             gates=appraisal.gates,
+            factors=factors,
             note=f"amended by a {command.actor}",
         )
         desk.record(

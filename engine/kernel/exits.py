@@ -190,7 +190,10 @@ class Exits:
         if booked.trade is not None:
             return self._trade(booked.trade, fill.position)
         position = booked.position
-        return [self._changed(position, f"fill {fill.id}")] if position is not None else []
+        if position is None:
+            return []
+        row = self._sync(position, self._desk.watches[position.id])
+        return [self._changed(row, f"fill {fill.id}")]
 
     def _opened(self, fill: Fill, booked: Booked) -> None:
         desk = self._desk
@@ -266,12 +269,12 @@ class Exits:
 
     # Keeping and restoring.
 
-    def keep_moved(self) -> None:
-        """Journal every watch whose protection moved since it was last journaled."""
+    def keep_moved(self, *, whether_or_not: bool = False) -> None:
+        """Journal every watch whose protection moved since it was last journaled, or all."""
         desk = self._desk
         for position_id, watch in desk.watches.items():
             now = (watch.stop, watch.targets, watch.lots)
-            if self._journaled.get(position_id) == now:
+            if self._journaled.get(position_id) == now and not whether_or_not:
                 continue
             position = desk.book.get(position_id)
             if position is not None:
@@ -349,6 +352,18 @@ class Exits:
         desk.watches[position.id] = watch
         self._by_symbol.setdefault(position.symbol, []).append(position.id)
         self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
+
+    def adopt(self, order: Order) -> None:
+        """An exit that was on its way at the stop still is: what it sells is held no more."""
+        desk = self._desk
+        watch = desk.watches.get(order.position)
+        lots = int((order.quantity - order.filled) / self._lot(order.symbol))
+        if watch is not None and 0 < lots <= watch.lots:
+            watch.reduce(lots)
+            self._announced[order.id] = person_event(watch, lots, desk.now_ns)
+
+    def _lot(self, symbol: str) -> Decimal:
+        return self._desk.symbols[symbol].instrument.lot_step
 
     # A person.
 

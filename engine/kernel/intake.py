@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from engine.core.clock import monotonic_ns
 from engine.core.records import BarCorrected, FeedChanged, Noted, TickQuarantined
 from engine.core.types import (
     Actor,
@@ -76,12 +77,19 @@ class Intake:
         desk.heartbeat_ns = desk.now_ns
 
     def _conditions(self, symbol: str, price: float, time_ns: int) -> None:
-        triggered = self._desk.sniper.on_price(symbol, price, time_ns)
+        desk = self._desk
+        if desk.sniper.idle:
+            return
+        began = monotonic_ns()
+        triggered = desk.sniper.on_price(symbol, price, time_ns)
+        desk.worst_check_ns = max(desk.worst_check_ns, monotonic_ns() - began)
         if triggered:
             self._exits.triggered += triggered
-            self.pending_since_ns = self.pending_since_ns or self._desk.now_ns
+            self.pending_since_ns = self.pending_since_ns or desk.now_ns
 
     def _watch_conditions(self, bar: Bar) -> None:
+        if self._desk.sniper.idle:
+            return
         for price in (bar.open, bar.low, bar.high, bar.close):
             self._conditions(bar.symbol, price, bar.close_ns)
 

@@ -70,6 +70,7 @@ class Kernel:
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
         self._next_cycle_ns = 0
+        self._looked_ns = 0
         self.first_ns = 0
         self._thread: Thread | None = None
 
@@ -108,8 +109,10 @@ class Kernel:
 
     def begin(self) -> None:
         """Take back what the journal holds. `run` calls it; who steps by hand does so too."""
-        self.desk.hub.on_command(self.wake)
-        recover(self.desk, self.exits)
+        desk = self.desk
+        desk.hub.on_command(self.wake)
+        desk.position = desk.feed.position
+        recover(desk, self.exits)
 
     def step(self) -> bool:
         """One turn without waiting: commands, a batch of events, the cycle where it is due.
@@ -125,11 +128,15 @@ class Kernel:
         if desk.feed.manual_time:
             for event in events:
                 self._take_at(event)
+                desk.position += 1
         else:
             desk.now_ns = desk.clock.now_ns()
             for event in events:
                 self.intake.take(event)
             self.orders.on_time(desk.now_ns)
+            if desk.now_ns - self._looked_ns >= SECOND:
+                self._looked_ns = desk.now_ns
+                self.cycle.look_for_stale()
             self._run_due(desk.now_ns)
         self._publish(force=bool(asked))
         return bool(events)

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.core.clock import SECOND, monotonic_ns
+from engine.core.clock import MILLISECOND, SECOND, monotonic_ns
 from engine.core.types import Control, FeedKind, Link, Proposal, Value
 from engine.core.views import (
     ControlView,
@@ -26,6 +26,7 @@ from engine.core.views import (
     RunInfo,
     Snapshot,
 )
+from engine.execution.sniper import CHECK_BUDGET
 from engine.kernel.cycle import Cycle
 from engine.kernel.desk import Desk, waiting
 from engine.kernel.entries import Entries
@@ -236,7 +237,18 @@ class Publisher:
             corrections=desk.tally.corrections,
             decisions=desk.tally.decisions,
             threads=tuple(sorted(thread.name for thread in running_threads())),
+            warnings=self._warnings(),
         )
+
+
+    def _warnings(self) -> tuple[str, ...]:
+        """What is slower than it should be, in words."""
+        desk = self._desk
+        took_ms = desk.worst_check_ns / MILLISECOND
+        budget = float(desk.params.get(CHECK_BUDGET))
+        if took_ms <= budget:
+            return ()
+        return (f"checking conditions took {took_ms:.2f} ms at worst, budget {budget:g} ms",)
 
 
 def _same(old: V | None, new: V) -> V:

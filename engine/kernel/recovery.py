@@ -1,11 +1,14 @@
 """Starting up is recovering: the same path for a first start, a restart and after a crash.
 
 What the journal holds is taken back before the feed begins. On paper the journal is the
-venue, so orders that were on their way when the engine stopped are ended rather than sent a
-second time; protective exits fire again from their watches.
+venue: where market time stood still meanwhile, orders that it had taken are still with it,
+and on a live market they are ended rather than filled at a price of another hour. What was
+never sent is never sent; protective exits fire again from their watches.
 """
 
 from __future__ import annotations
+
+import math
 
 import msgspec
 
@@ -22,14 +25,20 @@ from engine.core.types import (
     OrderType,
     Position,
     ProposalState,
+    Purpose,
     Side,
 )
 from engine.execution.orders import advance
 from engine.execution.paper import PaperBroker
 from engine.journal.recovered import Recovered
-from engine.kernel.desk import Desk
+from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
+from engine.market.feed import Rewinds
 from engine.risk.control import ControlMachine
+
+WARM_BARS = 300_000
+"""Base bars that indicators learn from again: 200 days of minutes, after which no average
+remembers what was before, and no more than a second of work."""
 
 
 def recover(desk: Desk, exits: Exits) -> None:
@@ -39,9 +48,10 @@ def recover(desk: Desk, exits: Exits) -> None:
         desk.now_ns = recovered.last_ns
         desk.ids.resume(recovered.ids)
         _parameters(desk, recovered)
+        _market(desk)
         _positions(desk, exits, recovered)
         _money(desk, recovered)
-        _orders(desk, recovered)
+        _orders(desk, exits, recovered)
         _proposals(desk, recovered)
         for condition in recovered.conditions:
             desk.sniper.arm(condition)
@@ -63,6 +73,17 @@ def _parameters(desk: Desk, recovered: Recovered) -> None:
         desk.params.set(name, text, origin)
 
 
+def _market(desk: Desk) -> None:
+    """Indicators as they were at the cursor; a live feed brings its own history."""
+    if not isinstance(desk.feed, Rewinds):
+        return
+    for name, symbol in desk.symbols.items():
+        past = desk.feed.history(name, WARM_BARS)
+        if past.bars:
+            symbol.warm(past.bars)
+            symbol.last_event_ns = past.bars[-1].close_ns
+
+
 def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
     """Fills rebuild the books; the rows and watches of open positions come as they were."""
     open_ones = {position.id: (position, watch) for position, watch in recovered.positions}
@@ -82,6 +103,9 @@ def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
         desk.book.protect(position.id, stop=position.stop, targets=position.targets)
         desk.book.take_over(position.id, position.taken_over)
         exits.restore(position, watch)
+        symbol = desk.symbols.get(position.symbol)
+        if symbol is not None and math.isnan(symbol.last):
+            symbol.last = desk.watches[position.id].last
     desk.ledger.verify(full=True)
 
 
@@ -97,6 +121,12 @@ def _past(first: Fill) -> Position:
 
 
 def _money(desk: Desk, recovered: Recovered) -> None:
+    cursor = recovered.cursor
+    if cursor is not None:
+        used = desk.used
+        used.risk_day, used.opened_risk = cursor.day, cursor.opened_risk
+        used.trend_mean, used.trend_samples = cursor.trend_mean, cursor.trend_samples
+        used.accounted_ns = cursor.accounted_ns
     if recovered.day_start_equity is not None and recovered.peak_equity is not None:
         desk.ledger.restore(
             recovered.day,
@@ -106,13 +136,15 @@ def _money(desk: Desk, recovered: Recovered) -> None:
         )
 
 
-def _orders(desk: Desk, recovered: Recovered) -> None:
-    """Resting limits rest on; what was on its way to fill at once is ended, not repeated."""
+def _orders(desk: Desk, exits: Exits, recovered: Recovered) -> None:
+    """What the paper venue had taken goes on; what was not sent or is too old is ended."""
     resting: list[Order] = []
     for order in recovered.orders:
-        if order.type is OrderType.LIMIT and order.state in (OrderState.OPEN, OrderState.PARTIAL):
+        if _still_there(desk, order):
             resting.append(order)
             desk.orders[order.id] = order
+            if order.purpose in (Purpose.EXIT, Purpose.REDUCE):
+                exits.adopt(order)
             continue
         why = "never sent" if order.state is OrderState.INTENT else "not filled"
         ended = advance(
@@ -124,6 +156,14 @@ def _orders(desk: Desk, recovered: Recovered) -> None:
         broker.restore(resting)
 
 
+def _still_there(desk: Desk, order: Order) -> bool:
+    """Whether the paper venue still has this order after the restart."""
+    if order.state in (OrderState.INTENT, OrderState.UNKNOWN):
+        return False
+    resting = order.type is OrderType.LIMIT and order.state is not OrderState.SENT
+    return resting or desk.feed.manual_time
+
+
 def _proposals(desk: Desk, recovered: Recovered) -> None:
     """What waited waits on; what was approved and never became an order has failed."""
     alive = {order.proposal for order in desk.orders.values()}
@@ -131,8 +171,10 @@ def _proposals(desk: Desk, recovered: Recovered) -> None:
     for proposal in recovered.proposals:
         if proposal.state is ProposalState.WAITING:
             desk.proposals.restore(proposal)
-            if proposal.version > 1:
+            if proposal.version > 1 or len(proposal.targets) == 1:
                 desk.own_targets[proposal.id] = tuple(map(float, proposal.targets))
+            if any(factor.name == OWN_SIZE for factor in proposal.factors):
+                desk.own_sizes.add(proposal.id)
         elif proposal.state is ProposalState.APPROVED and proposal.id not in alive:
             done = proposal.id in filled
             state = ProposalState.FILLED if done else ProposalState.FAILED

@@ -107,6 +107,7 @@ class SymbolDesk:
             self.base_bar = bars[-1]
             self.base_span_ns = bars[-1].span_ns
             self.last = bars[-1].close
+            self.guard = TickGuard(self._params, self.symbol, self.instrument, seed=self.last)
 
     def _close(self, bar: Bar) -> None:
         self.last_bar = bar

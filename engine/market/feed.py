@@ -8,7 +8,7 @@ the kernel.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from engine.core.types import Bar, BarCorrection, FeedKind, History, Instrument, MarketEvent
 
@@ -78,6 +78,15 @@ class Feed(Protocol):
 
     def stop(self) -> None:
         """Let go of threads, sockets and files within a second; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class Rewinds(Protocol):
+    """A feed that resumes at a cursor and can tell what was before it."""
+
+    def history(self, symbol: str, count: int) -> History:
+        """Up to `count` closed bars before the current position, oldest first."""
         ...
 
 
