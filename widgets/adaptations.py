@@ -27,7 +27,7 @@ class AdaptationsPanel(Panel):
             "interval) and its verdict: kept, rolled back or still undecided."
         )
         more = "What tightens applies at once and expires; what loosens risk asks you first."
-        lines = [*head, *paragraph(text, width, "muted")]
+        lines = [*head, *paragraph(text, width, "muted", limit=max(1, height - len(head)))]
         if height >= len(lines) + 3:
             lines = [*lines, BLANK, *paragraph(more, width, "muted")]
         return lines[:height]

@@ -62,7 +62,8 @@ def control_line(control: ControlView, width: int) -> Line:
     runs: list[Run] = [(f" {control.state.value} ", f"reverse bold {role}"), (" ", "")]
     if control.reason:
         runs += [run(control.reason), (" ", "")]
-    since = f"since {numbers.clock(control.since_ns)} by {control.who.value}"
+    when = f"since {numbers.clock(control.since_ns)} " if control.since_ns else ""
+    since = f"{when}by {control.who.value}"
     return spread(runs, [run(since, "muted")], width)
 
 

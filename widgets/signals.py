@@ -12,7 +12,7 @@ from widgets.lines import Line
 from widgets.panel import TablePanel
 from widgets.table import Cell, Column, Row
 
-_NARROW, _WIDE = 5, 11
+_NARROW, _WIDE = 5, 10
 
 
 class SignalsPanel(TablePanel):
@@ -91,12 +91,12 @@ def _decision(view: Outlook) -> Cell:
     if view.decision is None:
         return ("waiting", "muted")
     text, role = words.action(view.decision.action, view.decision.confidence)
-    return (text, f"bold {role}" if view.decision.action is not Action.HOLD else role)
+    return (text, f"bold {role}" if role != "muted" else role)
 
 
 def _said(signal: Signal, wide: bool) -> Cell:
     text, role = numbers.action(signal.action)
     if signal.action is Action.HOLD:
         return (text if wide else text[0], "muted")
-    sure = numbers.share(signal.confidence)
-    return (f"{text} {sure}" if wide else f"{text[0]} {sure.replace(' ', '')}", role)
+    sure = numbers.share(signal.confidence).replace(" ", "")
+    return (f"{text if wide else text[0]} {sure}", role)

@@ -20,6 +20,7 @@ from widgets.lines import Line, LineWidget, Run, crop, line_width, over, pad
 Cell = Run | tuple[Run, ...]
 """A cell: one run, or several of different roles."""
 
+_NICE_TO_HAVE = 5
 _GAP = 3
 _NARROW_GAP = 1
 _CURSOR, _NO_CURSOR = "▸", " "
@@ -306,7 +307,9 @@ def _lay_out(columns: Sequence[Column], widest: Mapping[str, int], width: int) -
     used = -_NARROW_GAP
     for column in sorted(columns, key=lambda c: c.rank):
         more = widths[column.key] + _NARROW_GAP
-        if column.rank == 0 or used + more <= inner:
+        # What is nice to have must not crowd the rest.
+        airy = len(taken) if column.rank >= _NICE_TO_HAVE else 0
+        if column.rank == 0 or used + more + airy <= inner:
             taken.add(column.key)
             used += more
     kept = [column for column in columns if column.key in taken]

@@ -68,7 +68,7 @@ def side(direction: Direction) -> Run:
 def action(value: Action, confidence: float | None = None) -> Run:
     """BUY, SELL or HOLD with its arrow, and how sure where that is given."""
     text, role = numbers.action(value)
-    return (text if confidence is None else f"{text} {numbers.share(confidence)}"), role
+    return (f"{text} {numbers.share(confidence)}" if confidence else text), role
 
 
 def verdict(gate: Gate) -> Run:
