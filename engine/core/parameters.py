@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.core.errors import ParameterError
+from engine.core.regimes import Regime
 
 Kind = Literal["float", "int", "bool", "enum", "list"]
 Value = float | int | bool | str | tuple[int, ...]
@@ -171,7 +172,7 @@ class Scope:
     """Where a value holds; None in a field means everywhere.
 
     The most specific scope that matches wins; between equally specific ones the order is
-    symbol, regime, strategy.
+    symbol, regime, strategy. A value for a regime holds for its strong grade as well.
     """
 
     symbol: str | None = None
@@ -179,6 +180,7 @@ class Scope:
     strategy: str | None = None
 
     def rank(self) -> tuple[int, int, int, int]:
+        """How specific this scope is; the larger wins."""
         bits = (self.symbol is not None, self.regime is not None, self.strategy is not None)
         symbol, regime, strategy = map(int, bits)
         return (sum(bits), symbol, regime, strategy)
@@ -190,13 +192,23 @@ class Scope:
     def matches(self, symbol: str | None, regime: str | None, strategy: str | None) -> bool:
         return (
             (self.symbol is None or self.symbol == symbol)
-            and (self.regime is None or self.regime == regime)
+            and (self.regime is None or self.regime in (regime, family_of(regime)))
             and (self.strategy is None or self.strategy == strategy)
         )
 
     def __str__(self) -> str:
         named = (self.symbol, self.regime, self.strategy)
         return "·".join(part for part in named if part) or "global"
+
+
+def family_of(regime: str | None) -> str | None:
+    """The regime without its grade, for values set for the family; unknown texts as they are."""
+    if regime is None:
+        return None
+    try:
+        return Regime(regime).family.value
+    except ValueError:
+        return regime
 
 
 EVERYWHERE = Scope()
@@ -249,10 +261,11 @@ class Parameters:
     ) -> Setting:
         """As `get`, by name and with its origin, for screens and `why`."""
         parameter = find(name)
-        best: tuple[tuple[int, int, int, int], Setting] | None = None
+        best: tuple[tuple[int, ...], Setting] | None = None
         for scope, setting in self._set.get(name, {}).items():
             if scope.matches(symbol, regime, strategy):
-                rank = scope.rank()
+                # A value for STRONG_BULL is nearer to it than its family's.
+                rank = (*scope.rank(), int(scope.regime == regime))
                 if best is None or rank > best[0]:
                     best = (rank, setting)
         return best[1] if best is not None else Setting(parameter.default, "default")

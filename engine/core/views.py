@@ -144,6 +144,7 @@ class Health(Value, frozen=True):
     corrections: int
     decisions: int
     threads: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class RunInfo(Value, frozen=True):

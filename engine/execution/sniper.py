@@ -113,6 +113,11 @@ class Sniper:
         """A person stops an armed entry: the same as disarming it."""
         return self.disarm(condition_id)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is armed at all."""
+        return not self._conditions
+
     def conditions(self) -> tuple[TradeCondition, ...]:
         """Everything that is watched for, oldest first."""
         return tuple(sorted(self._conditions.values(), key=lambda c: (c.created_ns, c.id)))

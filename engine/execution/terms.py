@@ -20,7 +20,7 @@ SHORT_DIGEST = 12
 
 ENTRY_TOLERANCE = declare(
     "exec.entry_tolerance_bps",
-    10,
+    10.0,
     low=2,
     high=50,
     step=2,

@@ -12,20 +12,31 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.core.clock import SECOND, day_of
-from engine.core.types import ZERO, Account, Direction, ExpectedValue, Gate, Quote, SizeFactor
+from engine.core.parameters import declare
+from engine.core.types import (
+    ZERO,
+    Account,
+    Direction,
+    ExpectedValue,
+    Gate,
+    Instrument,
+    Quote,
+    SizeFactor,
+)
 from engine.kernel.desk import Desk
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import Costs
-from engine.market.instruments import round_price
+from engine.market.instruments import round_price, round_qty
 from engine.risk.gates import AccountContext, GateContext, evaluate
-from engine.risk.sizing import Size, SizeContext, size_entry
+from engine.risk.sizing import SCALE_TRADES, Size, SizeContext, size_entry
 from engine.strategies.stops import initial_stop
 
-TREND_SAMPLES = 480
-"""Account samples, one each 15 minutes, of the average that equity is compared with: 5 days."""
-
-TREND_KNOWN = 96
-"""Samples before the average says anything: one day."""
+TREND_DAYS = declare(
+    "size.trend_days", 5, low=1, high=30, step=1, unit="days", scopes="G", risk=0,
+    doc="Span of the average of equity that tells whether the account wins or loses.",
+)  # fmt: skip
+SAMPLES_A_DAY = 96
+"""Account samples, one each 15 minutes; a day of them is needed before the average speaks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +95,8 @@ class Appraiser:
         """One account sample each 15 minutes, for the trend of equity."""
         used = self._desk.used
         used.trend_samples += 1
-        share = 2.0 / (min(used.trend_samples, TREND_SAMPLES) + 1.0)
+        span = int(self._desk.params.get(TREND_DAYS)) * SAMPLES_A_DAY
+        share = 2.0 / (min(used.trend_samples, span) + 1.0)
         used.trend_mean += share * (float(account.equity) - used.trend_mean)
 
     def _roll(self) -> None:
@@ -178,7 +190,7 @@ class Appraiser:
                     fee=fee,
                     regime=regime.label if regime is not None else None,
                     regime_confidence=regime.confidence if regime is not None else 0.0,
-                    recent=desk.statistics.recent(20),
+                    recent=desk.statistics.recent(int(desk.params.get(SCALE_TRADES))),
                     equity_trend=self._trend(account),
                     symbol_exposure=exposure,
                     leverage=wish.leverage,
@@ -198,7 +210,7 @@ class Appraiser:
                 account=self.account_context(account),
                 symbol=symbol.symbol,
                 direction=wish.direction,
-                quantity=float(quantity),
+                quantity=float(quantity) or _wanted(size, instrument),
                 price=float(price),
                 stop=float(stop) if stop else math.nan,
                 confidence=wish.confidence if wish.claimed is None else wish.claimed,
@@ -248,6 +260,13 @@ class Appraiser:
 
     def _trend(self, account: Account) -> float:
         used = self._desk.used
-        if used.trend_samples < TREND_KNOWN or not used.trend_mean:
+        if used.trend_samples < SAMPLES_A_DAY or not used.trend_mean:
             return math.nan
         return float(account.equity) / used.trend_mean - 1.0
+
+
+def _wanted(size: Size | None, instrument: Instrument) -> float:
+    """What was sized before the venue's minimum refused it, so that its gate can say so."""
+    if size is None or not size.wanted:
+        return 0.0
+    return float(round_qty(instrument, Decimal(repr(size.wanted))))

@@ -146,7 +146,10 @@ class Commands:
     def _pause(self, command: c.Pause) -> Answer:
         desk = self._desk
         reason = command.reason or "paused by a person"
-        if desk.control.state.severity >= Control.REDUCING.severity:
+        # A day that the engine closed would open at midnight; a person's pause does not.
+        if desk.control.state is not Control.ACTIVE and not (
+            desk.control.state is Control.REDUCING and desk.control.who is Actor.ENGINE
+        ):
             return "already", f"already {desk.control.state}: no new entries", ""
         self.set_control(Control.REDUCING, reason, command.actor)
         resting = self._orders.cancel_entries("paused")

@@ -146,7 +146,7 @@ class Cycle:
     def remember_cursor(self) -> None:
         """Watches and market as they stand, for a restart; and what the cycle cost."""
         desk = self._desk
-        if desk.journal.state not in ("ok", "") or desk.link is None:
+        if desk.journal.state not in ("ok", "") or not desk.now_ns:
             return
         self._exits.keep_moved(whether_or_not=True)
         desk.record(desk.cursor())

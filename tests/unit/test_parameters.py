@@ -93,3 +93,12 @@ def test_origin_tells_who_set_a_value() -> None:
     assert params.setting("test.size").origin == "profile aggressive"
     assert params.setting("test.size", symbol="BTC/USDT").origin == "person"
     assert [str(scope) for _, scope, _ in params.items()] == ["BTC/USDT", "global"]
+
+
+def test_a_strong_grade_has_its_familys_value_until_it_has_its_own() -> None:
+    params = Parameters()
+    params.set("test.size", 3, "t", Scope(regime="BULL"))
+    assert params.get(SIZE, regime="STRONG_BULL") == 3
+    params.set("test.size", 4, "t", Scope(regime="STRONG_BULL"))
+    assert params.get(SIZE, regime="STRONG_BULL") == 4
+    assert params.get(SIZE, regime="BULL") == 3

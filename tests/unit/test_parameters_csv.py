@@ -22,7 +22,7 @@ CHOSEN_HERE = frozenset(
 )  # fmt: skip
 """Parameters of strategies, decision and risk without a row of their own."""
 
-REPORTED: dict[str, list[str]] = {"exec.entry_tolerance_bps": ["kind int for float"]}
+REPORTED: dict[str, list[str]] = {}
 """Differences that are known and wait for the room they stand in; gone when it is right."""
 
 ROOMS = ("ev.", "size.", "risk.", "dec.", "strat.", "cand.", "pos.", "regime.size_", "cb.", "lev.")
