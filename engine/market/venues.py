@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any
@@ -32,6 +33,9 @@ _HOME_QUOTE = {"coinbase": "USD", "coinbaseexchange": "USD", "binanceus": "USD",
 _NUMBERED = frozenset({"binance", "binanceus", "binanceusdm"})
 # Levels that a venue's book subscription wants; elsewhere the venue's own default.
 BOOK_LIMITS = {"binance": 100, "binanceus": 100, "binanceusdm": 100, "kraken": 25}
+
+# How ccxt words an HTTP status: after the address that was asked.
+_REFUSAL = re.compile(r"https?://\S+ (451|403)\b")
 
 # Without a Retry-After: what venues ask for at least, after 429 and (a ban) after 418.
 _PAUSE_S = {"429": 30.0, "418": 120.0}
@@ -63,12 +67,11 @@ def explain(error: BaseException) -> tuple[Trouble, SafeText]:
     import ccxt
 
     text = SafeText(f"{error}" or type(error).__name__).line(200)
-    words = f" {error} ".split()
     if isinstance(error, (ccxt.DDoSProtection, ccxt.RateLimitExceeded)):
         return Trouble.LIMITED, text
     if isinstance(error, ccxt.RestrictedLocation) or (
         isinstance(error, (ccxt.ExchangeNotAvailable, ccxt.PermissionDenied))
-        and ("451" in words or "403" in words)
+        and _REFUSAL.search(str(error))
     ):
         return Trouble.REFUSED, text
     if isinstance(error, (asyncio.TimeoutError, ccxt.RequestTimeout)):

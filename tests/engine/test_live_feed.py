@@ -6,7 +6,10 @@ more of the same functions.
 
 from __future__ import annotations
 
+import itertools
+import json
 import logging
+import lzma
 import math
 import socket
 import threading
@@ -26,6 +29,7 @@ from tests.contract import test_feed as contract
 from tests.faults import live
 from tests.faults.live import FAST, PAIR, Rig, histories
 from tests.faults.venue import BEGIN_NS, MarketClock, Venue
+from tests.recorded import recorded
 
 COUNT = 1
 """Multiplier of every count here; raised by the soak."""
@@ -315,6 +319,42 @@ def test_a_kernel_that_fell_behind_keeps_candles_and_newest_quotes_and_is_told()
         assert rig.settled()
         quotes = [e for e in rig.events if isinstance(e, Quote) and e.symbol == BTC]
         assert quotes[-1].bid == float(rig.venue.books[BTC].price - Decimal("0.01"))
+
+
+def test_a_recorded_stream_comes_through_tick_by_tick_and_minute_by_minute() -> None:
+    path = recorded("wire/hftbacktest/spot-btcusdt_20240808.log.xz")
+    messages = []
+    with lzma.open(path, "rt") as lines:
+        for line in itertools.islice(lines, 20_000):
+            message = json.loads(line.partition(" ")[2])
+            if message.get("stream", "").endswith(("@trade", "@bookTicker")):
+                messages.append(message)
+    trades = [m["data"] for m in messages if m["stream"].endswith("@trade")]
+    clock = MarketClock(trades[0]["T"] * 1_000_000)
+    venue = Venue((BTC,), clock, price=Decimal(trades[0]["p"]))
+    with Rig((BTC,), venue=venue) as rig:
+        assert rig.eventually(lambda: venue.subscribed(BTC) and venue.subscribed(BTC, "bookTicker"))
+        for begin in range(0, len(messages), 250):
+            venue.recorded(messages[begin : begin + 250])
+            rig.pump()
+        assert rig.eventually(lambda: len(rig.of(Tick)) == len(trades))
+        ticks = [e for e in rig.events if isinstance(e, Tick)]
+        assert [(t.trade_id, t.price, t.size, t.time_ns, t.buyer_maker) for t in ticks] == [
+            (str(m["t"]), float(m["p"]), float(m["q"]), m["T"] * 1_000_000, m["m"]) for m in trades
+        ]
+        assert rig.of(Quarantined) == rig.of(BarCorrection) == []
+        assert len(rig.of(Quote)) > 500
+        minutes = clock.now_ns() // MINUTE * MINUTE
+        clock.set(minutes + 3 * SECOND)
+        truth = venue.truth(BTC, trades[0]["T"] * 1_000_000 // MINUTE * MINUTE, minutes)
+        assert len(truth) >= 2
+        assert rig.eventually(lambda: len(rig.order[BTC]) == len(truth))
+        for bar in truth:
+            told = rig.bars[BTC][bar.open_ns]
+            assert (told.open, told.high, told.low, told.close) == (
+                bar.open, bar.high, bar.low, bar.close,
+            )  # fmt: skip
+            assert math.isclose(told.volume, bar.volume, rel_tol=1e-9)
 
 
 def test_stop_takes_less_than_a_second_and_leaves_nothing(

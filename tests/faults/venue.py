@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import json
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -102,6 +102,7 @@ class Venue:
         clock: MarketClock,
         seed: int = 1,
         past_minutes: int = 600,
+        price: Decimal = Decimal(100),
     ) -> None:
         self.clock = clock
         self.faults = Faults()
@@ -112,7 +113,7 @@ class Venue:
         self.connections = 0
         self._chance = source(seed, "venue")
         self.books = {
-            symbol: Book(symbol.replace("/", ""), Decimal(100), next_id=(i + 1) * 1_000_000)
+            symbol: Book(symbol.replace("/", ""), price, next_id=(i + 1) * 1_000_000)
             for i, symbol in enumerate(symbols)
         }
         self._by_name = {book.name: book for book in self.books.values()}
@@ -226,12 +227,28 @@ class Venue:
         """Send a frame as it is to whoever follows a stream."""
         self._call(self._write(stream, text))
 
+    def recorded(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        """Frames as a venue once sent them: trades enter the ledger, all go to the sockets."""
+        for message in messages:
+            data = message["data"]
+            if data.get("e") == "trade":
+                self.clock.set(data["T"] * MILLISECOND)
+                book = self._by_name[data["s"]]
+                book.price = Decimal(data["p"])
+                self._enter(book, data["T"], book.price, Decimal(data["q"]))
+        self._call(self._write_all(messages))
+
+    async def _write_all(self, messages: Sequence[Mapping[str, Any]]) -> None:
+        for message in messages:
+            await self._write(message["stream"], json.dumps(message["data"]))
+
     def drop(self) -> None:
         """Cut every socket without a farewell."""
         self._call(self._cut())
 
     def _invent_past(self, book: Book, minutes: int) -> None:
-        first = BEGIN_NS // MILLISECOND - minutes * _MINUTE_MS
+        now_ms = self.clock.now_ns() // MILLISECOND
+        first = now_ms - now_ms % _MINUTE_MS - minutes * _MINUTE_MS
         for ms in range(first, first + minutes * _MINUTE_MS, _MINUTE_MS):
             for _ in range(4):
                 step = Decimal(str(1 + self._chance.gauss(0, 0.0005)))
