@@ -19,7 +19,9 @@ from engine.core.types import (
     Actor,
     Control,
     Direction,
+    FeedStatus,
     Fill,
+    Link,
     Order,
     OrderState,
     OrderType,
@@ -82,6 +84,8 @@ def _market(desk: Desk) -> None:
         if past.bars:
             symbol.warm(past.bars)
             symbol.last_event_ns = past.bars[-1].close_ns
+            symbol.link = Link.UP
+    desk.link = FeedStatus(link=Link.UP, time_ns=desk.now_ns, venue=desk.feed.venue)
 
 
 def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
