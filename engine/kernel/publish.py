@@ -240,7 +240,6 @@ class Publisher:
             warnings=self._warnings(),
         )
 
-
     def _warnings(self) -> tuple[str, ...]:
         """What is slower than it should be, in words."""
         desk = self._desk
