@@ -18,6 +18,7 @@ CHOSEN_HERE = frozenset(
     {
         "ev.prior_payoff", "ev.prior_trades", "ev.prior_win_rate", "ev.regime_trades",
         "risk.ceiling_per_trade_pct", "size.factor_max", "size.scale_trades",
+        "size.trend_days",
     }
 )  # fmt: skip
 """Parameters of strategies, decision and risk without a row of their own."""
