@@ -46,6 +46,9 @@ from widgets.status import StatusLine
 SILENT_SECONDS = 3
 """The engine publishes several times a second; after this long it is said to be silent."""
 
+FOOTER_ORDER = ("pause", "help", "panel.next", "detail", "quit", "filter", "maximise")
+"""Which keys are named first where not all of them fit."""
+
 MESSAGE_NS = 6 * SECOND
 """How long an effect stays in the message line."""
 
@@ -516,7 +519,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         here = [a for a in live(self.actions, screen.name or "") if a.footer and a.keys]
         # A key that acts on a row is named only while that row can be read.
         first = [a for a in here if screen.active in a.panels and not a.why_disabled(state)]
-        rest = [a for a in here if not a.panels]
+        rest = sorted((a for a in here if not a.panels), key=lambda a: FOOTER_ORDER.index(a.id))
         rows = []
         for action in [*first, *rest]:
             enabled = not action.why_disabled(state)

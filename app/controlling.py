@@ -133,12 +133,10 @@ class Controlling:
             choices = [Choice("d", "Detach", "quit")]
             rows = [[("The engine runs on without this screen.", "")]]
         else:
-            held = len(snapshot.positions)
             rows = [
                 [("The engine runs inside this program and stops with it.", "")],
-                [(f"{held} positions would be left without anybody watching their stops."
-                  if held else "No position is open.", "danger" if held else "muted")],
-            ]  # fmt: skip
+                [left_behind(len(snapshot.positions))],
+            ]
             choices = [
                 Choice("p", "Pause and quit", "pause"),
                 Choice("f", "Flatten and quit", "flatten", danger=True),
@@ -156,3 +154,11 @@ class Controlling:
                        lambda ack: self.deck.leave() if ack.ok else None)  # fmt: skip
         elif answer == "flatten":
             self.ask_flatten(lambda ack: self.deck.leave() if ack.ok else None)
+
+
+def left_behind(held: int) -> tuple[str, str]:
+    """What leaving means for the positions, and the role that it is said in."""
+    if not held:
+        return "No position is open.", "muted"
+    noun = "1 position stays" if held == 1 else f"{held} positions stay"
+    return f"{noun} open without anybody watching the stops.", "danger"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
 from rich.cells import chop_cells
@@ -37,16 +37,17 @@ class Body(LineWidget):
     Body { height: auto; width: 1fr; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, rows: Sequence[Parts]) -> None:
+    def __init__(self, rows: Sequence[Parts], indent: int = 0) -> None:
         super().__init__(id="dialog-body")
         self._rows = [tuple(run(text, words) for text, words in row) for row in rows]
+        self._indent = indent
         self.top = 0
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         return max(1, len(self._folded(width)))
 
     def _folded(self, width: int) -> list[Line]:
-        return [line for row in self._rows for line in fold(row, width)]
+        return [line for row in self._rows for line in fold(row, width, self._indent)]
 
     def move(self, lines: int) -> None:
         """Scroll by lines within what there is."""
@@ -65,8 +66,12 @@ class Body(LineWidget):
         return "\n".join("".join(text for text, _ in row) for row in self._rows)
 
 
-def fold(row: Line, width: int) -> list[Line]:
-    """One row as rows of at most `width` cells, broken at spaces where it can be."""
+def fold(row: Line, width: int, indent: int = 0) -> list[Line]:
+    """One row as rows of at most `width` cells, broken at spaces where it can be.
+
+    All but the first are indented, where the width leaves room for that.
+    """
+    indent = indent if width > 2 * indent else 0
     if line_width(row) <= width:
         return [row]
     lines: list[Line] = []
@@ -77,11 +82,12 @@ def fold(row: Line, width: int) -> list[Line]:
             piece = word
             if used + width_of(piece) > width and line:
                 lines.append(tuple(line))
-                line, used = [], 0
+                line, used = [(" " * indent, "")] if indent else [], indent
                 piece = piece.lstrip()
-            while width_of(piece) > width > 0:
-                head, *rest = chop_cells(piece, width)
-                lines.append(((head, words),))
+            while width_of(piece) > width - used > 0:
+                head, *rest = chop_cells(piece, width - used)
+                lines.append((*line, (head, words)))
+                line, used = [], 0
                 piece = "".join(rest)
             if piece:
                 line.append((piece, words))
@@ -110,10 +116,12 @@ class Choices(LineWidget, can_focus=True):
     Choices { height: 1; width: 1fr; background: $panel; color: $foreground; }
     """
 
-    def __init__(self, choices: Sequence[Choice]) -> None:
+    def __init__(
+        self, choices: Sequence[Choice], cancel: str = CANCEL.label, index: int = 0
+    ) -> None:
         super().__init__(id="choices")
-        self.choices = (CANCEL, *choices)
-        self.index = 0
+        self.choices = (replace(CANCEL, label=cancel), *choices)
+        self.index = index
 
     def step(self, by: int) -> None:
         self.index = (self.index + by) % len(self.choices)
@@ -159,6 +167,7 @@ class Dialog(ModalScreen[Answer]):
         choices: Sequence[Choice],
         opener: str = "",
         monotonic: Callable[[], int] = monotonic_ns,
+        indent: int = 0,
     ) -> None:
         super().__init__()
         for choice in choices:
@@ -169,7 +178,7 @@ class Dialog(ModalScreen[Answer]):
         self._choices = tuple(choices)
         self._monotonic = monotonic
         self._opened_ns: int | None = None
-        self.body = Body(rows)
+        self.body = Body(rows, indent)
         self.choices = Choices(choices)
 
     def compose(self) -> ComposeResult:
@@ -231,7 +240,7 @@ class Dialog(ModalScreen[Answer]):
         for choice, label in zip(self.choices.choices, self.choices.labels(), strict=True):
             width = width_of(label)
             if used <= event.x < used + width:
-                if choice is CANCEL:
+                if choice.key == CANCEL.key:
                     self.dismiss(None)
                 else:
                     self.choose(choice)
@@ -244,7 +253,7 @@ class Dialog(ModalScreen[Answer]):
     def enter(self) -> None:
         """Enter takes the answer that a person has moved to; at first that is Cancel."""
         choice = self.choices.choices[self.choices.index]
-        if choice is CANCEL:
+        if choice.key == CANCEL.key:
             self.dismiss(None)
         else:
             self.choose(choice)
@@ -262,9 +271,14 @@ class Notice(Dialog):
     """
 
     def __init__(
-        self, title: str, rows: Sequence[Parts], monotonic: Callable[[], int] = monotonic_ns
+        self,
+        title: str,
+        rows: Sequence[Parts],
+        monotonic: Callable[[], int] = monotonic_ns,
+        indent: int = 0,
     ) -> None:
-        super().__init__(title, rows, (), monotonic=monotonic)
+        super().__init__(title, rows, (), monotonic=monotonic, indent=indent)
+        self.choices = Choices((), cancel="Close, j and k scroll")
 
     @property
     def deaf(self) -> bool:
@@ -315,7 +329,8 @@ class Form(Dialog):
         self._fields = tuple(fields)
         self._submit = submit
         self.error = Bar("error")
-        self.choices = Choices((Choice("enter", submit, "submit"),))
+        # No answer is under a cursor while the fields have the keys.
+        self.choices = Choices((Choice("enter", submit, "submit"),), index=-1)
 
     def fields(self) -> Sequence[Widget]:
         widgets: list[Widget] = []

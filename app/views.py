@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.widgets import Input
+
 from app import describe, exports
 from app.dialogs import Notice
 from app.filterbar import FilterBar
@@ -159,6 +161,12 @@ class Views:
 
     def do_palette(self, _argument: str) -> None:
         self.deck.action_command_palette()
+        self.deck.call_after_refresh(self._calm_cursor)
+
+    def _calm_cursor(self) -> None:
+        """The palette's own input blinks, which would send bytes for as long as it is open."""
+        for line in self.deck.screen.query(Input):
+            line.cursor_blink = False
 
     def do_help(self, _argument: str) -> None:
         from app.help import help_rows
@@ -166,4 +174,4 @@ class Views:
         screen = self.deck.base_screen()
         rows = help_rows(self.deck.actions, self.deck.state())
         title = f"Keys of the {screen.name} screen" if screen is not None else "Keys"
-        self.deck.ask(Notice(title, rows, self.deck.mono), lambda _answer: None)
+        self.deck.ask(Notice(title, rows, self.deck.mono, indent=16), lambda _answer: None)

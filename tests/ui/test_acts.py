@@ -203,7 +203,7 @@ def test_the_palette_runs_what_has_no_key_and_loosening_asks() -> None:
 def test_quitting_asks_and_pause_and_quit_waits_for_the_pause() -> None:
     async def script(deck: Deck) -> None:
         await deck.press("q")
-        assert "without anybody watching their stops" in deck.dialog.body.says
+        assert "without anybody watching the stops" in deck.dialog.body.says
         await deck.press("enter")
         assert deck.app.is_running
         await deck.press("q", "p")

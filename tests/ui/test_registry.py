@@ -133,7 +133,7 @@ def test_the_first_frame_imports_no_engine_and_no_heavy_library() -> None:
     code = (
         "import sys, app.app, app.session, app.driver\n"
         "heavy = ['numpy', 'pandas', 'numba', 'ccxt', 'pydantic', 'aiosqlite', 'scipy',"
-        " 'engine.kernel', 'engine.journal', 'engine.market', 'typer', 'rich.table']\n"
+        " 'engine.kernel', 'engine.journal', 'engine.market', 'typer']\n"
         "print([name for name in heavy if name in sys.modules])"
     )  # fmt: skip
     done = subprocess.run(
