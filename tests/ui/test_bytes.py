@@ -6,14 +6,15 @@ import asyncio
 
 import msgspec
 import pyte
+import pytest
 from rich.color import ColorSystem
-from textual._compositor import ChopsUpdate, CompositorUpdate
+from textual._compositor import CompositorUpdate
+from textual.app import App
 
 from engine.core.ids import source
 from tests.ui import gallery
 from widgets.journal import JournalPanel
 from widgets.market import MarketPanel
-from widgets.narrow import NarrowUpdate
 from widgets.positions import PositionsPanel
 from widgets.status import StatusLine
 
@@ -34,16 +35,21 @@ class Metered(gallery.Gallery):
         self.sent: list[str] = []
         self.console._color_system = ColorSystem.TRUECOLOR
 
-    def _display(self, screen: object, renderable: object) -> None:
-        if type(renderable) is ChopsUpdate:
-            renderable = NarrowUpdate(renderable.chops, renderable.spans, renderable.chop_ends)
-        if isinstance(renderable, CompositorUpdate):
-            self.sent.append(renderable.render_segments(self.console))
-
     @property
     def cost(self) -> int:
         """Bytes written since the last `clear`."""
         return sum(len(each.encode()) for each in self.sent)
+
+
+@pytest.fixture(autouse=True)
+def _tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what Textual would write, below the mixin that is under test."""
+
+    def keep(app: Metered, _screen: object, renderable: object) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            app.sent.append(renderable.render_segments(app.console))
+
+    monkeypatch.setattr(App, "_display", keep)
 
 
 def test_a_changed_price_costs_its_cells_and_an_unchanged_snapshot_nothing() -> None:

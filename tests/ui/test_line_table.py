@@ -129,6 +129,7 @@ def test_columns_give_way_by_rank_and_rank_zero_stays() -> None:
     assert [c.key for c, _ in model.visible(60)] == ["symbol", "price", "reason"]
     assert [c.key for c, _ in model.visible(22)] == ["symbol", "price"]
     assert [c.key for c, _ in model.visible(12)] == ["symbol"]
+    assert [(c.key, cells) for c, cells in model.visible(6)] == [("symbol", 5)]
 
 
 def test_wide_characters_keep_the_columns_aligned() -> None:

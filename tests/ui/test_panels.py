@@ -210,7 +210,10 @@ def test_a_snapshot_of_the_same_objects_marks_nothing_on_any_panel() -> None:
     for cls in PANELS:
         panel = shown(cls, world)
         again = replace(world, version=world.version + 1)
+        taken: list[Snapshot] = []
+        panel.take = taken.append  # type: ignore[method-assign,assignment]
         assert counted(panel, lambda p=panel, s=again: p.show(s, 0)) == []  # type: ignore[misc]
+        assert taken == []
 
 
 def test_one_new_price_marks_one_row_of_the_market() -> None:
@@ -230,9 +233,15 @@ def test_the_forming_bar_repaints_the_end_of_the_chart_and_not_all_of_it() -> No
     chart.fit(80, 24)
     bars, now = gallery.bars_of("BTC/USDT"), gallery.forming("BTC/USDT")
     chart.show_bars("BTC/USDT", bars, now, None, "15m")
-    later = replace(now, close=round(now.open * 0.9998, 2))
+    shown_bars = bars[-70:]
+    top = max(bar.high for bar in shown_bars)
+    reach = top - min(bar.low for bar in shown_bars)
+    # A new high of all, still inside the margin above the old one.
+    later = replace(now, close=round(now.open * 0.9998, 2), high=round(top + reach * 0.02, 2))
     regions = counted(chart, lambda: chart.show_bars("BTC/USDT", bars, later, None, "15m"))
-    assert 0 < sum(region.width for region in regions) < 60
+    assert 0 < len(regions) < 10
+    assert all(region.x >= 40 for region in regions)
+    assert "╷" in chart.render_line(1).text[60:]
 
 
 def test_approve_is_named_only_where_symbol_and_size_stand_uncut() -> None:
@@ -363,6 +372,8 @@ def test_reasoning_keeps_its_cursor_when_a_newer_decision_comes() -> None:
     panel.show(replace(world, version=2, outlooks=(*world.outlooks[:3], view)), 0)
     assert panel.selected_key == key
     assert "XRP/USDT" in panel.text
+    marked = next(line for line in panel.text.splitlines() if "▸" in line)
+    assert "ETH/USDT" in marked
 
 
 def test_details_show_votes_weights_and_who_was_absent() -> None:
