@@ -117,7 +117,7 @@ class Tape:
             self._on_bar(event)  # type: ignore[arg-type]
         elif kind is History:
             for bar in event.bars:  # type: ignore[union-attr]
-                self._on_bar(bar)
+                self._learn_from(bar)
 
     def _on_tick(self, tick: Tick) -> None:
         tape = self.of(tick.symbol)
@@ -133,10 +133,13 @@ class Tape:
         tape.live_ns = tick.time_ns
 
     def _on_bar(self, bar: Bar) -> None:
-        if not bar.final:
-            return
+        if bar.final:
+            # From now on minutes come as bars; those of ticks would count them twice.
+            self.of(bar.symbol)._bars = True
+            self._learn_from(bar)
+
+    def _learn_from(self, bar: Bar) -> None:
         tape = self.of(bar.symbol)
-        tape._bars = True
         life = self._parameters.get(HALF_LIFE, symbol=bar.symbol)
         tape.learn(bar.close, bar.close_ns, bar.volume, bar.span_ns / MINUTE, life)
         if bar.close_ns >= tape.price_ns:

@@ -170,6 +170,7 @@ class Intake:
         desk = self._desk
         symbol = desk.symbols[history.symbol]
         symbol.warm(history.bars)
+        desk.broker.on_market(history)
         bars, opened = symbol.indicators.history(600)
         for (o, h, low, c, v), open_ns in zip(bars.tolist(), opened.tolist(), strict=True):
             desk.hub.append(

@@ -83,6 +83,7 @@ def _market(desk: Desk) -> None:
         past = desk.feed.history(name, WARM_BARS)
         if past.bars:
             symbol.warm(past.bars)
+            desk.broker.on_market(past)
             symbol.last_event_ns = past.bars[-1].close_ns
             symbol.link = Link.UP
     desk.link = FeedStatus(link=Link.UP, time_ns=desk.now_ns, venue=desk.feed.venue)
