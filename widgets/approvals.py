@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from engine.core.types import Proposal
 from engine.core.views import Snapshot
 from widgets import numbers, words
+from widgets.columns import Column
 from widgets.facts import flow, paragraph
 from widgets.lines import Line, Run, run
-from widgets.panel import TablePanel
-from widgets.table import Column, Row
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 
 class ApprovalsPanel(TablePanel):

@@ -8,11 +8,11 @@ from engine.core.types import Decision, ExpectedValue, Proposal, Signal, SizeFac
 from engine.core.views import Snapshot
 from widgets import numbers, words
 from widgets.cells import fit
+from widgets.document import DocumentPanel
 from widgets.facts import heading, paragraph
 from widgets.frame import Frame
 from widgets.gauge import gauge
 from widgets.lines import BLANK, Line, crop, line_width, run, spread
-from widgets.panel import DocumentPanel
 
 _BAR = 12
 _SOURCE = 12

@@ -32,24 +32,3 @@ def level(share: float) -> str:
     if share < _NEAR:
         return "gain"
     return "warn" if share < _CLOSE else "danger"
-
-
-def centred(value: float, limit: float, width: int) -> tuple[Run, ...]:
-    """A bar from the middle: to the right for gains, to the left for losses."""
-    half = max(1, (width - 1) // 2)
-    used = 0
-    if math.isfinite(value) and limit > 0:
-        used = min(half, round(abs(value) / limit * half))
-    left = right = 0
-    if value < 0:
-        left = used
-    elif value > 0:
-        right = used
-    runs = [
-        ("─" * (half - left), "grid"),
-        ("━" * left, "loss"),
-        ("┼", "frame"),
-        ("━" * right, "gain"),
-        ("─" * (half - right), "grid"),
-    ]
-    return tuple(part for part in runs if part[0])

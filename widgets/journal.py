@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from engine.core.types import Actor
 from engine.core.views import JournalLine, Snapshot
 from widgets import numbers
-from widgets.panel import TablePanel
-from widgets.table import Column, Row
+from widgets.columns import Column
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 _KIND_ROLES = {
     "fill": "note",

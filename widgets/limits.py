@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from engine.core.types import Gate
 from engine.core.views import Snapshot
 from widgets import words
+from widgets.columns import Column
 from widgets.gauge import gauge
-from widgets.panel import TablePanel
-from widgets.table import Column, Row
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 _BAR = 12
 

@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from engine.core.types import Link
 from engine.core.views import MarketView, Snapshot
 from widgets import numbers, words
-from widgets.panel import TablePanel
-from widgets.table import Column, Row
+from widgets.columns import Column
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 _REGIME_ROLES = {
     "STRONG_BULL": "gain",

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from engine.core.types import Order, OrderState, Side
 from engine.core.views import Snapshot
 from widgets import numbers
+from widgets.columns import Column
 from widgets.lines import Run
-from widgets.panel import TablePanel
-from widgets.table import Column, Row
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 _STATE_ROLES = {
     OrderState.INTENT: "muted",

@@ -8,7 +8,7 @@ not at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from textual import events
 from textual.message import Message
@@ -18,10 +18,10 @@ from engine.core.safetext import SafeText
 from engine.core.types import FeedKind, Link
 from engine.core.views import Snapshot
 from widgets import numbers
-from widgets.cells import plain, wrap
+from widgets.cells import wrap
 from widgets.frame import Frame, fitting, framed, inside
 from widgets.lines import BLANK, Line, LineWidget, Run, clean, run
-from widgets.table import Column, Row, Rows, Table, same_objects
+from widgets.rows import same_objects
 
 STALE_NS = 3 * SECOND
 """The engine publishes several times a second; after this long without, what is shown is old."""
@@ -217,130 +217,3 @@ def said(words: tuple[str, str], width: int, height: int) -> list[Line]:
         lines += [(run(line, "muted"),) for line in wrap(then, min(width, 76))]
     above = max(0, (height - len(lines)) // 3)
     return [*([BLANK] * above), *lines][: max(height, 0)]
-
-
-class TablePanel(Panel):
-    """A panel whose body is a table, with details of the selected row where there is room."""
-
-    columns: tuple[Column, ...] = ()
-
-    def __init__(self, *, id: str | None = None, frame: Frame = Frame.BOX) -> None:
-        super().__init__(id=id, frame=frame)
-        self.table = Table(self.columns)
-        self.made = Rows()
-        self.ticks = numbers.Ticks()
-
-    def items(self, snapshot: Snapshot) -> Iterable[Row]:
-        """The rows for a snapshot."""
-        return ()
-
-    def take(self, snapshot: Snapshot) -> None:
-        self.table.set_rows(list(self.items(snapshot)))
-
-    def nothing(self) -> bool:
-        return not self.table.rows
-
-    def details(self, row: Row, width: int) -> Sequence[Line]:
-        """Rows about the selected row, under the table."""
-        return ()
-
-    def body(self, width: int, height: int) -> Sequence[Line]:
-        if not self.table.shown:
-            return said(("No row has these words.", "esc clears the filter."), width, height)
-        selected = self.table.selected
-        details = list(self.details(selected, width)) if selected else []
-        details = details[: max(0, height - min(4, len(self.table.shown) + 1) - 1)]
-        rows = height - len(details) - 1
-        if not details:
-            return self.table.lines(width, height, self._active)
-        lines = self.table.lines(width, rows, self._active)
-        lines.extend([BLANK] * (rows - len(lines)))
-        return [*lines, (("─" * width, "grid"),), *details]
-
-    def note(self) -> Sequence[Run]:
-        above, below = self.table.hidden
-        if above or below:
-            return ((f"{len(self.table.shown)} rows", "muted"),)
-        return ()
-
-    @property
-    def selected_key(self) -> str | None:
-        row = self.table.selected
-        return row.key if row else None
-
-    @property
-    def selected_symbol(self) -> str:
-        row = self.table.selected
-        return row.symbol if row else ""
-
-    def select(self, key: str) -> bool:
-        found = self.table.select(key)
-        self.redraw()
-        return found
-
-    def move(self, by: int) -> None:
-        if self.table.move(by):
-            self.redraw()
-
-    def filter(self, text: str) -> None:
-        self.needle = plain(text).strip()
-        self.table.filter(text)
-        self.redraw()
-
-    def sort_by(self, column: str, descending: bool = False) -> None:
-        """Order the rows by a column."""
-        self.table.sort_by(column, descending)
-        self.redraw()
-
-    def on_click(self, event: events.Click) -> None:
-        frame = fitting(self.frame, *self._area)
-        row = self.table.row_at(event.y - (2 if frame is not Frame.NONE else 1))
-        if row is not None:
-            self.table.select(row.key)
-            self.redraw()
-        self.post_message(self.Picked(self, self.selected_key or ""))
-
-    def export(self) -> str:
-        names = [column.key for column in self.columns]
-        rows = [[column.title for column in self.columns]]
-        rows += [[row.text(name) for name in names] for row in self.table.shown]
-        return "\n".join("\t".join(cells) for cells in rows)
-
-
-class DocumentPanel(Panel):
-    """A panel whose body is a text of rows, longer than the panel, that scrolls."""
-
-    def __init__(self, *, id: str | None = None, frame: Frame = Frame.BOX) -> None:
-        super().__init__(id=id, frame=frame)
-        self._top = 0
-        self._below = 0
-
-    def document(self, width: int) -> Sequence[Line]:
-        """All rows for a width."""
-        return ()
-
-    def body(self, width: int, height: int) -> Sequence[Line]:
-        lines = self.document(width)
-        if self.needle:
-            words = self.needle.casefold().split()
-            lines = [
-                line
-                for line in lines
-                if all(word in "".join(text for text, _ in line).casefold() for word in words)
-            ]
-        self._top = max(0, min(self._top, len(lines) - height))
-        self._below = max(0, len(lines) - height - self._top)
-        return lines[self._top : self._top + height]
-
-    def move(self, by: int) -> None:
-        self._top = max(0, self._top + by)
-        self.redraw()
-
-    def filter(self, text: str) -> None:
-        self.needle = plain(text).strip()
-        self.redraw()
-
-    def foot(self) -> Sequence[Run]:
-        if not self._top and not self._below:
-            return ()
-        return ((f"{'↑' if self._top else ' '}{'↓' if self._below else ' '}", "muted"),)

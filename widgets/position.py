@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from engine.core.types import ZERO
 from engine.core.views import PositionView, Snapshot
 from widgets import numbers, words
+from widgets.document import DocumentPanel
 from widgets.facts import Fact, heading, listed
 from widgets.frame import Frame
 from widgets.lines import BLANK, Line, Run, run, spread
-from widgets.panel import DocumentPanel
 
 
 class PositionDetail(DocumentPanel):

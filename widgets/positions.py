@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from engine.core.views import PositionView, Snapshot
 from widgets import numbers, words
+from widgets.columns import Column
 from widgets.facts import Fact, flow
 from widgets.lines import Line, Run
-from widgets.panel import TablePanel
-from widgets.table import Column, Row
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 
 class PositionsPanel(TablePanel):

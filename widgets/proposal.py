@@ -10,10 +10,10 @@ from widgets import numbers, words
 from widgets.approvals import terms
 from widgets.cells import fit
 from widgets.decision import expected_value, size_factors
+from widgets.document import DocumentPanel
 from widgets.facts import heading
 from widgets.frame import Frame
 from widgets.lines import BLANK, Line, crop, run, spread
-from widgets.panel import DocumentPanel
 
 
 class ProposalDetail(DocumentPanel):

@@ -80,7 +80,7 @@ class ReasoningPanel(Panel):
                 break
             entry = self._entry(decision, width)
             if index == at and self._active:
-                entry = [over(pad((("▸", "primary"), *entry[0][1:]), width), "on:cursor"),
+                entry = [over(pad((("▸", "bold accent"), *entry[0][1:]), width), "on:cursor"),
                          *entry[1:]]  # fmt: skip
             lines += entry
         return lines[:height]

@@ -8,9 +8,10 @@ from engine.core.types import Action, Signal
 from engine.core.views import Outlook, Snapshot
 from widgets import numbers, words
 from widgets.cells import cut
+from widgets.columns import Column
 from widgets.lines import Line
-from widgets.panel import TablePanel
-from widgets.table import Cell, Column, Row
+from widgets.rows import Cell, Row
+from widgets.tablepanel import TablePanel
 
 _NARROW, _WIDE = 5, 10
 

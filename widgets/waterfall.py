@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from engine.core.types import Gate
 from engine.core.views import Outlook, Snapshot
 from widgets import numbers, words
+from widgets.columns import Column
 from widgets.facts import paragraph
 from widgets.frame import Frame
 from widgets.gauge import gauge
 from widgets.lines import BLANK, Line, Run, run, spread
-from widgets.panel import TablePanel, said
-from widgets.table import Column, Row
+from widgets.panel import said
+from widgets.rows import Row
+from widgets.tablepanel import TablePanel
 
 _BAR = 10
 

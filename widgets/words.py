@@ -23,8 +23,6 @@ from widgets.lines import Run
 PRIOR = "°"
 """Marks an expected value whose probability is the declared prior."""
 
-PRIOR_NOTE = f"{PRIOR} probability from the prior, not yet from trades"
-
 CONTROL_ROLES = {
     Control.ACTIVE: "gain",
     Control.REDUCING: "warn",

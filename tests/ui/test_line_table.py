@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from textual.geometry import Region
 
 from widgets.cells import width_of
+from widgets.columns import Column
 from widgets.lines import LineWidget, changed_spans, line_width
-from widgets.table import Column, LineTable, Row, Rows, Table
+from widgets.linetable import LineTable
+from widgets.rows import Row, Rows
+from widgets.table import Table
 
 COLUMNS = (
     Column("symbol", "Symbol", 8, most=14),
