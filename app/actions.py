@@ -142,6 +142,8 @@ ACTIONS: tuple[Action, ...] = (
            why_disabled=why.too_small),
     Action("write", "Write the panel to a file", ("w",), "write_file", "View",
            why_disabled=why.too_small),
+    Action("redraw", "Draw everything anew", ("ctrl+l",), "redraw", "View",
+           help="when something else has written over the screen"),
     Action("theme", "Next theme", (), "next_theme", "View"),
     Action("palette", "Command palette", ("ctrl+p",), "palette", "Quarterdeck"),
     Action("help", "Help: every live key", ("question_mark",), "help", "Quarterdeck",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from textual import events
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding
 from textual.screen import Screen
@@ -28,6 +29,7 @@ from app.hints import Hints
 from app.holding import Holding
 from app.options import AppOptions
 from app.outbox import Outbox
+from app.paint import Painter
 from app.panels import Feeder
 from app.sampler import ASK, Sampler
 from app.screens import LAYOUTS, DeckScreen, Fit
@@ -89,6 +91,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         self.engine_trouble = ""
         self.before_first_frame: Callable[[], None] | None = None
         self.after_first_frame: Callable[[], None] | None = None
+        self.painter = Painter()
         self.outbox = Outbox(self.options.seed)
         self.shown = Shown()
         self.feeds = Feeds()
@@ -231,6 +234,27 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
             return None
         return panel.proposal if panel.readable else None
 
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Send what differs from what the terminal shows, instead of all that was drawn."""
+        driver = self._driver
+        if (
+            not isinstance(renderable, CompositorUpdate)
+            or driver is None
+            or self.is_headless
+            or self._batch_count
+            or not self._running
+        ):
+            super()._display(screen, renderable)
+            return
+        self.painter.fit(self.size.width, self.size.height)
+        text = self.painter.encode(renderable, self.console)
+        if text:
+            self._begin_update()
+            driver.write(text)
+            self._end_update()
+            driver.flush()
+        self.post_display_hook()
+
     def post_display_hook(self) -> None:
         """A frame went out (or would have, had anything changed)."""
         if self._driver is None:
@@ -265,6 +289,11 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
 
     def terminal_backlog(self) -> int:
         return int(getattr(self._driver, "backlog", 0))
+
+    def repaint(self) -> None:
+        """Paint everything anew: frames were lost, or something else wrote to the terminal."""
+        self.painter.forget()
+        self.refresh()
 
     def cursor_moved(self) -> None:
         """The person moved a cursor: what follows it (chart, gates) comes with the next sample.

@@ -126,6 +126,8 @@ class QuarterdeckDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Start drawing; signals are taken over before the first byte goes out."""
+        if self._writer is not None:
+            self._repaint()  # drawing goes on after a suspension: the screen is empty
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._on_signal)
         # The base class makes its writer while it starts; giving it the class to make is
@@ -142,7 +144,9 @@ class QuarterdeckDriver(LinuxDriver):
         return self._writer
 
     def _repaint(self) -> None:
-        self._loop.call_soon_threadsafe(self._app.refresh)
+        repaint = getattr(self._app, "repaint", self._app.refresh)
+        with suppress(RuntimeError):  # the loop may have ended by itself
+            self._loop.call_soon_threadsafe(repaint)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         self.leave(number)

@@ -150,6 +150,9 @@ class Views:
         else:
             self.deck.say(f"wrote {len(lines)} lines to {path}", "note")
 
+    def do_redraw(self, _argument: str) -> None:
+        self.deck.repaint()
+
     def do_next_theme(self, _argument: str) -> None:
         names = sorted(self.deck.themes)
         self.use_theme(names[(names.index(self.deck.theme) + 1) % len(names)])
