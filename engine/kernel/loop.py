@@ -121,6 +121,8 @@ class Kernel:
         """
         desk = self.desk
         self._wake.clear()
+        if not desk.feed.manual_time:
+            desk.now_ns = desk.clock.now_ns()
         asked = desk.hub.take()
         self.commands.take(asked)
         asked += self._open_mail()
