@@ -83,11 +83,15 @@ class TradeClosed(Record, frozen=True, tag="trade"):
 
 
 class ProposalChanged(Record, frozen=True, tag="proposal"):
-    """A proposal was made, amended or ended."""
+    """A proposal was made, amended or ended.
+
+    `own_targets` are those that a strategy or a person asked for, over the exit plan's.
+    """
 
     proposal: Proposal
     who: Actor
     why: str = ""
+    own_targets: tuple[float, ...] = ()
 
 
 class Commanded(Record, frozen=True, tag="command"):

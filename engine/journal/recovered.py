@@ -55,8 +55,9 @@ class Recovered(Value, frozen=True):
 
     `positions` carry the JSON of their watch. `ids` holds the highest number used by each
     id prefix. `account`, and with it `day_start_equity`, `peak_equity` and `trades_today`,
-    are the last ones journaled; `day` is the UTC day they belong to. `folded` counts
-    records that came from the emergency log.
+    are the last ones journaled; `day` is the UTC day they belong to. `proposals` are those
+    that wait, and those that were approved and not yet filled; `own_targets` belong to them.
+    `folded` counts records that came from the emergency log.
     """
 
     empty: bool
@@ -81,6 +82,7 @@ class Recovered(Value, frozen=True):
     day: int
     counts: dict[str, int]
     folded: int = 0
+    own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
 
 
 class _Id(msgspec.Struct):
@@ -105,6 +107,7 @@ class _Named(msgspec.Struct):
 _WHOLE = frozenset(("run_started", "fill", "control", "condition", "cooldown", "parameter"))
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
 _LIVE = frozenset(state.value for state in OrderState if state.live)
+_UNDECIDED = frozenset((ProposalState.WAITING.value, ProposalState.APPROVED.value))
 _named = msgspec.json.Decoder(_Named)
 _denied = msgspec.json.Decoder(_Id)
 
@@ -151,7 +154,7 @@ class Fold:
         if kind == "order":
             _keep(self._orders, of.id, body, of.state in _LIVE)
         elif kind == "proposal":
-            _keep(self._proposals, of.id, body, of.state == ProposalState.WAITING.value)
+            _keep(self._proposals, of.id, body, of.state in _UNDECIDED)
         elif kind == "position":
             self.positions[of.id] = (body, seq)
         elif kind == "trade" and isinstance(named.position, str):
@@ -200,10 +203,8 @@ class Fold:
         account = accounted.account if isinstance(accounted, Accounted) else None
         held = [decode(body) for body, _ in self.positions.values()]
         closed = map(decode, self._trades)
-        ordered, proposed = (
-            map(decode, self._orders.values()),
-            map(decode, self._proposals.values()),
-        )
+        ordered = map(decode, self._orders.values())
+        proposed = [r for r in map(decode, self._proposals.values()) if type(r) is ProposalChanged]
         trades_today = account.trades_today if account is not None else 0
         day = day_of(accounted.time_ns) if accounted is not None else 0
         cursor = self._last_cursor()
@@ -217,7 +218,8 @@ class Fold:
             control=_control(self._control),
             positions=tuple((r.position, r.watch) for r in held if isinstance(r, PositionChanged)),
             orders=tuple(r.order for r in ordered if isinstance(r, OrderChanged)),
-            proposals=tuple(r.proposal for r in proposed if isinstance(r, ProposalChanged)),
+            proposals=tuple(r.proposal for r in proposed),
+            own_targets={r.proposal.id: r.own_targets for r in proposed if r.own_targets},
             conditions=tuple(self._conditions.values()),
             cooldowns=dict(self._cooldowns),
             parameters=tuple(self._parameters.values()),
