@@ -18,8 +18,16 @@ from engine.core.records import AnyRecord, Record
 GENESIS = bytes(8)
 """The link before the first event."""
 
-_encoder = msgspec.json.Encoder(order="deterministic")
-_plain = msgspec.json.Encoder()
+
+def plain_text(value: object) -> object:
+    """SafeText as the text it is; msgspec encodes no subclass of str by itself."""
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} can't be journaled")
+
+
+_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=plain_text)
+_plain = msgspec.json.Encoder(enc_hook=plain_text)
 _strict: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord)
 _lax: msgspec.json.Decoder[AnyRecord] = msgspec.json.Decoder(AnyRecord, strict=False)
 
@@ -41,7 +49,9 @@ def encode(record: msgspec.Struct) -> str:
     except UnicodeEncodeError:
         raw = b"null"
     if b"null" in raw and not _reads_back(raw):
-        raw = _plain.encode(_exact(msgspec.to_builtins(record, order="deterministic")))
+        raw = _plain.encode(
+            _exact(msgspec.to_builtins(record, order="deterministic", enc_hook=plain_text))
+        )
     return raw.decode()
 
 

@@ -81,7 +81,8 @@ def set_aside(path: Path) -> Path | None:
             break
         number += 1
     # The database goes last: its log alone must never meet a new database of that name.
-    for tail in ("-shm", "-wal", ".emergency", ""):
+    # Letters in the box were meant for the old journal and stay beside it.
+    for tail in ("-shm", "-wal", ".emergency", ".mailbox", ".mailbox-taken", ""):
         part = path.with_name(path.name + tail)
         with contextlib.suppress(FileNotFoundError):
             part.rename(target.with_name(target.name + tail))

@@ -142,6 +142,7 @@ def _csv(path: Path, raw: bytes) -> Sheet:
             header=0 if headed else None,
             names=names,
             skip_blank_lines=False,
+            on_bad_lines="error",
             index_col=False,
             low_memory=False,
         )
