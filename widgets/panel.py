@@ -200,8 +200,8 @@ class Panel(LineWidget):
         if feed.kind is FeedKind.DOWN or feed.link is Link.DOWN:
             return "FEED DOWN"
         if feed.link is Link.STALE:
-            ages = [market.age_ns for market in snapshot.markets]
-            return f"STALE {numbers.age(min(ages))}" if ages else "STALE"
+            newest = min((market.age_ns for market in snapshot.markets), default=0)
+            return f"STALE {numbers.age(newest)}" if newest >= SECOND else "STALE"
         return ""
 
     def on_click(self, _event: events.Click) -> None:

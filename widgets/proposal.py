@@ -89,9 +89,9 @@ def gate_line(gate: Gate, width: int) -> Line:
         (
             words.verdict(gate),
             ("  ", ""),
-            run(fit(gate.name.capitalize(), 18)),
-            run(fit(words.gate_value(gate), 10, "right")),
-            run(f"  {fit(words.gate_limit(gate), 20)} ", "muted"),
+            run(fit(gate.name.capitalize(), 17)),
+            run(fit(words.gate_value(gate), 8, "right")),
+            run(f"  {fit(words.gate_limit(gate), 19)} ", "muted"),
             run(gate.detail if words.measured(gate) else "", "muted"),
         ),
         width,

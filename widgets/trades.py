@@ -26,7 +26,7 @@ class TradesPanel(TablePanel):
         Column("side", "Side", 7, rank=2),
         Column("pnl", "P&L", 9, "right", most=13),
         Column("pct", "%", 6, "right", rank=1, most=9),
-        Column("exit", "Exit", 11, rank=2, most=18),
+        Column("exit", "Exit", 11, rank=2, most=12),
         Column("size", "Size", 6, "right", rank=6, most=14),
         Column("entry", "In", 8, "right", rank=5, most=12),
         Column("out", "Out", 8, "right", rank=5, most=12),
