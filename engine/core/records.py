@@ -18,6 +18,7 @@ from engine.core.types import (
     Decision,
     FeedStatus,
     Fill,
+    Funding,
     Gate,
     Order,
     Position,
@@ -65,6 +66,12 @@ class Filled(Record, frozen=True, tag="fill"):
     """One execution."""
 
     fill: Fill
+
+
+class Funded(Record, frozen=True, tag="funded"):
+    """An open perpetual paid or received funding."""
+
+    funding: Funding
 
 
 class PositionChanged(Record, frozen=True, tag="position"):
@@ -241,6 +248,7 @@ AnyRecord = (
     RunStarted
     | OrderChanged
     | Filled
+    | Funded
     | PositionChanged
     | TradeClosed
     | ProposalChanged
@@ -267,6 +275,7 @@ DURABLE: tuple[type[Record], ...] = (
     RunStarted,
     OrderChanged,
     Filled,
+    Funded,
     PositionChanged,
     TradeClosed,
     ProposalChanged,

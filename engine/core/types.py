@@ -472,6 +472,24 @@ class Fill(Value, frozen=True):
     assumptions: str = ""
 
 
+class Funding(Value, frozen=True):
+    """One position's funding at one hour. `amount` positive was paid, negative received.
+
+    `mark` is the price at which the notional was taken, `note` where mark and rate came from.
+    The id is made of position and hour, so that no hour is paid for twice.
+    """
+
+    id: str
+    position: str
+    symbol: str
+    boundary_ns: int
+    rate: float
+    mark: Decimal
+    notional: Decimal
+    amount: Decimal
+    note: str = ""
+
+
 class Position(Value, frozen=True):
     """An open position as the books have it; prices of protection as they stand now.
 

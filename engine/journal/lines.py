@@ -64,6 +64,16 @@ def _fill(record: r.Filled) -> Words:
     return Actor.ENGINE, text, fill.order, fill.symbol
 
 
+def _funding(record: r.Funded) -> Words:
+    payment = record.funding
+    verb = "paid" if payment.amount >= 0 else "received"
+    text = (
+        f"{verb} {abs(payment.amount):f} funding at {payment.rate:+.4%} of {payment.notional:f}"
+        f" ({payment.note})"
+    )
+    return Actor.ENGINE, text, payment.position, payment.symbol
+
+
 def _position(record: r.PositionChanged) -> Words:
     position = record.position
     text = f"{position.direction} {position.quantity}, stop {position.stop}: {record.why}"
@@ -174,6 +184,7 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.RunStarted: _run,
     r.OrderChanged: _order,
     r.Filled: _fill,
+    r.Funded: _funding,
     r.PositionChanged: _position,
     r.TradeClosed: _trade,
     r.ProposalChanged: _proposal,

@@ -13,11 +13,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import JournalError
-from engine.journal.schema import VERSION
+from engine.journal.schema import FUNDING, VERSION, statements
 
 Step = Callable[[sqlite3.Connection], None]
 
-STEPS: Mapping[int, Step] = {}
+
+def _add_funding(connection: sqlite3.Connection) -> None:
+    """Version 2 keeps the funding of perpetuals; no event of version 1 tells of any."""
+    for statement in statements(FUNDING):
+        connection.execute(statement)
+
+
+STEPS: Mapping[int, Step] = {1: _add_funding}
 """By the version a step starts from; version 1 is the first that was released."""
 
 

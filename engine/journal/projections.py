@@ -23,6 +23,7 @@ from engine.core.records import (
     Denied,
     Filled,
     Followed,
+    Funded,
     OrderChanged,
     ParameterSet,
     PositionChanged,
@@ -51,6 +52,7 @@ _VALUE, _HISTORY = _into("param_values", 6), _into("param_history", 7)
 _ACCOUNT, _REGIME = _into("account_history", 16), _into("regime_transitions", 8)
 _CONDITION, _BREAKER = _into("active_conditions", 20), _into("circuit_breaker_events", 5)
 _CONTROL, _COOLDOWN, _COMMAND = _into("control", 6), _into("cooldowns", 4), _into("commands", 10)
+_FUNDING = _into("funding", 10)
 CLOSED = "DELETE FROM positions WHERE id = ?"
 
 
@@ -92,6 +94,17 @@ def _fill(r: Filled, seq: int) -> Iterator[Row]:
         (
             *(f.id, f.order, f.symbol, f.side, str(f.quantity), str(f.price), str(f.fee)),
             *(f.fee_asset, f.liquidity, f.time_ns, f.position, f.assumptions, seq),
+        ),
+    )
+
+
+def _funding(r: Funded, seq: int) -> Iterator[Row]:
+    f = r.funding
+    yield (
+        _FUNDING,
+        (
+            *(f.id, f.boundary_ns, f.symbol, f.position, f.rate, str(f.mark)),
+            *(str(f.notional), str(f.amount), f.note, seq),
         ),
     )
 
@@ -253,6 +266,7 @@ _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     RunStarted: _run,
     OrderChanged: _order,
     Filled: _fill,
+    Funded: _funding,
     PositionChanged: _position,
     TradeClosed: _trade,
     ProposalChanged: _proposal,

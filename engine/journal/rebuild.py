@@ -27,7 +27,11 @@ _COUNTED = (
 def agrees(connection: sqlite3.Connection, fold: Fold) -> bool:
     """Whether the tables stand for the same events as the fold: positions, fills, counts."""
     try:
-        for table, known in (("positions", fold.positions), ("fills", fold.fills)):
+        for table, known in (
+            ("positions", fold.positions),
+            ("fills", fold.fills),
+            ("funding", fold.funding),
+        ):
             rows = dict(connection.execute(f"SELECT id, seq FROM {table}").fetchall())
             if rows != {name: seq for name, (_, seq) in known.items()}:
                 return False

@@ -21,6 +21,7 @@ from engine.core.records import (
     Cooldown,
     Cursor,
     Filled,
+    Funded,
     OrderChanged,
     ParameterSet,
     PositionChanged,
@@ -33,6 +34,7 @@ from engine.core.types import (
     Actor,
     Control,
     Fill,
+    Funding,
     Order,
     OrderState,
     Position,
@@ -82,6 +84,7 @@ class Recovered(Value, frozen=True):
     day: int
     counts: dict[str, int]
     folded: int = 0
+    funding: tuple[Funding, ...] = ()
     own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
 
 
@@ -104,7 +107,9 @@ class _Named(msgspec.Struct):
     position: _Id | str | msgspec.UnsetType = msgspec.UNSET
 
 
-_WHOLE = frozenset(("run_started", "fill", "control", "condition", "cooldown", "parameter"))
+_WHOLE = frozenset(
+    ("run_started", "fill", "funded", "control", "condition", "cooldown", "parameter")
+)
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
 _LIVE = frozenset(state.value for state in OrderState if state.live)
 _UNDECIDED = frozenset((ProposalState.WAITING.value, ProposalState.APPROVED.value))
@@ -121,6 +126,7 @@ class Fold:
         self.time_ns = 0
         self.positions: dict[str, tuple[str, int]] = {}
         self.fills: dict[str, tuple[Fill, int]] = {}
+        self.funding: dict[str, tuple[Funding, int]] = {}
         self._orders: dict[str, str] = {}
         self._proposals: dict[str, str] = {}
         self._conditions: dict[str, TradeCondition] = {}
@@ -173,6 +179,8 @@ class Fold:
             case Filled(fill=fill):
                 self.fills[fill.id] = (fill, seq)
                 self._used(fill.id)
+            case Funded(funding=funding):
+                self.funding[funding.id] = (funding, seq)
             case ConditionChanged(condition=condition, state=state):
                 _keep(self._conditions, condition.id, condition, state == "armed")
                 self._used(condition.id)
@@ -225,6 +233,7 @@ class Fold:
             parameters=tuple(self._parameters.values()),
             ids=dict(self._ids),
             fills=tuple(fill for fill, _ in self.fills.values()),
+            funding=tuple(payment for payment, _ in self.funding.values()),
             trades=tuple(r.trade for r in closed if isinstance(r, TradeClosed)),
             cursor=cursor,
             account=account,

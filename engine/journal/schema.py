@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 1
+VERSION = 2
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -20,6 +20,13 @@ CREATE TABLE telemetry (
   id INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, wall_ns INTEGER NOT NULL,
   "values" TEXT NOT NULL);
 """
+
+FUNDING = """
+CREATE TABLE funding (
+  id TEXT PRIMARY KEY, timestamp INTEGER, symbol TEXT, position_id TEXT, rate REAL,
+  mark TEXT, notional TEXT, amount TEXT, note TEXT, seq INTEGER);
+"""
+"""Since version 2."""
 
 PROJECTIONS = """
 CREATE TABLE runs (
@@ -100,6 +107,8 @@ CREATE TABLE commands (
   ok INTEGER, code TEXT, text TEXT, ref TEXT);
 CREATE INDEX trades_time ON trades (timestamp);
 """
+
+PROJECTIONS += FUNDING
 
 
 def statements(script: str) -> list[str]:

@@ -12,28 +12,11 @@ from __future__ import annotations
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from engine.core.types import Direction, Position, Value
+from engine.core.types import Direction, Funding, Position
 from engine.portfolio.pnl import MONEY
 
 CENT = Decimal("0.00000001")
 """Binance books funding to eight digits."""
-
-
-class Payment(Value, frozen=True):
-    """One position's funding at one hour. `amount` positive was paid, negative received.
-
-    `mark` is the price that the notional was taken at, `note` where mark and rate came from.
-    """
-
-    id: str
-    position: str
-    symbol: str
-    boundary_ns: int
-    rate: float
-    mark: Decimal
-    notional: Decimal
-    amount: Decimal
-    note: str = ""
 
 
 def payment_id(position: str, boundary_ns: int) -> str:
@@ -52,12 +35,12 @@ def payment(
     mark: Decimal,
     contract_size: Decimal = Decimal(1),
     note: str = "",
-) -> Payment:
+) -> Funding:
     """What this position pays at this hour, rounded to the venue's eight digits."""
     notional = MONEY.multiply(MONEY.multiply(position.quantity, mark), contract_size)
     due = MONEY.multiply(notional, Decimal(repr(rate)))
     signed = due if position.direction is Direction.LONG else -due
-    return Payment(
+    return Funding(
         id=payment_id(position.id, boundary_ns),
         position=position.id,
         symbol=position.symbol,

@@ -73,6 +73,7 @@ class Ledger:
         self.fills: list[Fill] = []
         self._rates: dict[str, Decimal] = {}
         self._seen: set[str] = set()
+        self._funded: set[str] = set()
         self._open: dict[str, Holding] = {}
         self._settled: dict[str, Decimal] = {}
         self._settled_sum = ZERO
@@ -143,15 +144,27 @@ class Ledger:
             closed=holding.closed and not was_closed,
         )
 
-    def fund(self, position: str, amount: Decimal) -> None:
-        """Book a funding payment of an open position; positive was paid, negative received."""
+    def fund(self, position: str, amount: Decimal, payment: str = "") -> bool:
+        """Book a funding payment of a position; positive was paid, negative received.
+
+        A `payment` id that was booked before does nothing, and the answer is False.
+        """
         holding = self.holdings.get(position)
         if holding is None or not amount.is_finite():
             raise InvariantBroken(f"funding of {amount} for {position} can't be booked", "")
+        if payment:
+            if payment in self._funded:
+                return False
+            self._funded.add(payment)
         holding.funding = MONEY.add(holding.funding, amount)
         self.funding = MONEY.add(self.funding, amount)
         self.cash = MONEY.subtract(self.cash, amount)
         self._check()
+        return True
+
+    def funded(self, payment: str) -> bool:
+        """Whether a funding payment of this id was booked."""
+        return payment in self._funded
 
     # -- what it comes to --------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from engine.journal import Journal, JournalDamaged, JournalUnavailable, Reader, 
 from engine.journal.adapter import SqliteThread
 from engine.journal.backup import back_up, check, restore
 from engine.journal.emergency import beside
+from engine.journal.schema import VERSION
 from tests.faults.story import Story, control, intent, note
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -454,7 +455,7 @@ class Upgrades:
 
 
 def kill_while_upgrading(folder: Path, seed: int, kills: int) -> Upgrades:
-    """Kill a migration from a synthetic version 1 to 3 after a random line it said."""
+    """Kill a migration by two synthetic versions after a random line it said."""
     result, rng = Upgrades(), source(seed, "upgrades")
     original = folder / "old.db"
     with open_paper(original) as journal:
@@ -480,12 +481,12 @@ def kill_while_upgrading(folder: Path, seed: int, kills: int) -> Upgrades:
                 if name in tables
             ]
             whole = connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
-        if not whole or counts != [300] * (version - 1):
+        if not whole or counts != [300] * (version - VERSION):
             result.broken.append(f"version {version} with {counts}")
-        result.untouched += version == 1
-        result.stepped += version == 2
-        result.upgraded += version == 3
-        copy = path.with_name(f"{path.stem}.v1.db")
-        if version > 1 and check(copy).digest != digest:
+        result.untouched += version == VERSION
+        result.stepped += version == VERSION + 1
+        result.upgraded += version == VERSION + 2
+        copy = path.with_name(f"{path.stem}.v{VERSION}.db")
+        if version > VERSION and check(copy).digest != digest:
             result.broken.append("the copy is not the old file")
     return result

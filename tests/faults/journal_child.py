@@ -91,7 +91,7 @@ def own(path: Path) -> None:
 
 
 def upgrade(path: Path) -> None:
-    """Migrate a synthetic version 1 to 3, slowly enough to be killed anywhere."""
+    """Migrate by two synthetic versions, slowly enough to be killed anywhere."""
 
     def step(table: str) -> Step:
         def run(connection: sqlite3.Connection) -> None:
@@ -105,7 +105,8 @@ def upgrade(path: Path) -> None:
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         say(f"from {version}")
-        migrate(connection, path, version, {1: step("second"), 2: step("third")}, 3)
+        steps = {version: step("second"), version + 1: step("third")}
+        migrate(connection, path, version, steps, version + 2)
         say("done")
 
 
