@@ -209,12 +209,15 @@ class LiveLink:
         return await self._venue.exchange.watch_trades(self._venue.theirs[symbol])
 
     async def _watch_quotes(self, symbol: str) -> Any:
-        own = self._venue.theirs[symbol]
-        got = await self._venue.exchange.watch_bids_asks([own])
-        return got.get(own, got)
+        own, exchange = self._venue.theirs[symbol], self._venue.exchange
+        got = await exchange.watch_bids_asks([own])
+        # What is awaited is the first message of a burst, what is kept the newest.
+        return exchange.bidsasks.get(own) or got.get(own, got)
 
     async def _watch_ticker(self, symbol: str) -> Any:
-        return await self._venue.exchange.watch_ticker(self._venue.theirs[symbol])
+        own, exchange = self._venue.theirs[symbol], self._venue.exchange
+        got = await exchange.watch_ticker(own)
+        return exchange.tickers.get(own) or got
 
     async def _watch_book(self, symbol: str) -> Any:
         own, limit = self._venue.theirs[symbol], BOOK_LIMITS.get(self._venue.name)

@@ -15,6 +15,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ import pytest
 from engine.core.clock import MINUTE, SECOND, monotonic_ns
 from engine.core.errors import CommandRefused, FeedError
 from engine.core.types import Bar, BarCorrection, Book, FeedStatus, Link, Quarantined, Quote, Tick
+from engine.market import venues
 from engine.market.bars import Resampler
 from engine.market.live import LiveFeed
 from engine.market.livelink import Pace
@@ -120,21 +122,45 @@ def test_many_reconnects_lose_no_candle_and_keep_no_memory() -> None:
     assert grown < 0.05
 
 
-def test_minutes_missed_while_cut_off_come_in_order_before_new_ones(rig: Rig) -> None:
+@pytest.mark.parametrize("numbered", [True, False])
+def test_minutes_missed_while_cut_off_come_in_order_before_new_ones(
+    numbered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not numbered:
+        monkeypatch.setattr(venues, "_NUMBERED", frozenset())
+    with Rig() as rig:
+        assert rig.follow()
+        rig.minute()
+        times = [rig.now_ns + i * 10 * SECOND for i in range(8 * 6)]
+        heard = [rig.venue.trade(symbol, at) for at in times[:3] for symbol in PAIR]
+        assert rig.eventually(partial(rig.ticked.issuperset, heard))
+        rig.venue.faults.frozen = True
+        rig.venue.drop()
+        for at in times[3:-3]:
+            for symbol in PAIR:
+                rig.venue.trade(symbol, at)
+        rig.venue.faults.frozen = False
+        assert rig.eventually(lambda: all(map(rig.venue.subscribed, PAIR)))
+        heard = [rig.venue.trade(symbol, at) for at in times[-3:] for symbol in PAIR]
+        assert rig.eventually(partial(rig.ticked.issuperset, heard))
+        rig.now_ns += 8 * MINUTE
+        rig.minute()
+        assert rig.settled()
+        assert rig.order[BTC] == [BEGIN_NS + i * MINUTE for i in range(len(rig.order[BTC]))]
+        assert rig.of(BarCorrection) == [], "no candle was made of a torn tape"
+
+
+def test_of_a_burst_of_quotes_the_newest_is_told(rig: Rig) -> None:
     assert rig.follow()
-    for symbol in PAIR:
-        rig.venue.faults.frozen_symbols.add(rig.venue.books[symbol].name)
-    rig.venue.drop()
-    begin = rig.now_ns
-    for i in range(7 * 6):
-        rig.venue.trade(BTC, begin + i * 10 * SECOND)
-        rig.venue.trade(PAIR[1], begin + i * 10 * SECOND)
-    rig.now_ns = begin + 7 * MINUTE
-    rig.venue.faults.frozen_symbols.clear()
-    assert rig.eventually(lambda: all(map(rig.venue.subscribed, PAIR)))
-    rig.minute()
-    assert rig.settled()
-    assert rig.order[BTC] == [BEGIN_NS + i * MINUTE for i in range(len(rig.order[BTC]))]
+    burst = [
+        {"stream": "btcusdt@bookTicker", "data": {
+            "u": 20_000 + i, "s": "BTCUSDT", "b": f"{90 + i}", "B": "1", "a": f"{91 + i}", "A": "1",
+        }} for i in range(9)
+    ]  # fmt: skip
+    rig.venue.recorded(burst)
+    assert rig.eventually(lambda: any(isinstance(e, Quote) and e.bid == 98 for e in rig.events))
+    told = [e.bid for e in rig.events if isinstance(e, Quote) and e.symbol == BTC]
+    assert told[-1] == 98
 
 
 def test_a_late_revision_is_a_correction_and_no_second_bar(rig: Rig) -> None:
@@ -335,15 +361,20 @@ def test_a_recorded_stream_comes_through_tick_by_tick_and_minute_by_minute() -> 
     with Rig((BTC,), venue=venue) as rig:
         assert rig.eventually(lambda: venue.subscribed(BTC) and venue.subscribed(BTC, "bookTicker"))
         for begin in range(0, len(messages), 250):
-            venue.recorded(messages[begin : begin + 250])
-            rig.pump()
+            batch = messages[begin : begin + 250]
+            venue.recorded(batch)
+            sent = {str(m["data"]["t"]) for m in batch if m["stream"].endswith("@trade")}
+            assert rig.eventually(partial(sent.issubset, rig.ticked))
         assert rig.eventually(lambda: len(rig.of(Tick)) == len(trades))
         ticks = [e for e in rig.events if isinstance(e, Tick)]
         assert [(t.trade_id, t.price, t.size, t.time_ns, t.buyer_maker) for t in ticks] == [
             (str(m["t"]), float(m["p"]), float(m["q"]), m["T"] * 1_000_000, m["m"]) for m in trades
         ]
         assert rig.of(Quarantined) == rig.of(BarCorrection) == []
-        assert len(rig.of(Quote)) > 500
+        quotes = [e for e in rig.events if isinstance(e, Quote)]
+        newest = next(m["data"] for m in reversed(messages) if m["stream"].endswith("bookTicker"))
+        assert len(quotes) > 50
+        assert (quotes[-1].bid, quotes[-1].ask) == (float(newest["b"]), float(newest["a"]))
         minutes = clock.now_ns() // MINUTE * MINUTE
         clock.set(minutes + 3 * SECOND)
         truth = venue.truth(BTC, trades[0]["T"] * 1_000_000 // MINUTE * MINUTE, minutes)

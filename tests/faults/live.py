@@ -234,11 +234,7 @@ def frozen_links(count: int, seed: int) -> tuple[list[str], float]:
             one = rig.symbols[0] if chance.random() < 0.5 else ""
             link = Link.STALE if one else Link.DOWN
             told = len(rig.statuses(link, one))
-            faults = rig.venue.faults
-            if one:
-                faults.frozen_symbols = {rig.venue.books[one].name}
-            else:
-                faults.frozen = True
+            rig.venue.mute(one)
             last = rig.now_ns - MINUTE // 6 + SECOND // 2
             for second in range(11, 30):
                 rig.clock.set(last + second * SECOND)
@@ -250,7 +246,6 @@ def frozen_links(count: int, seed: int) -> tuple[list[str], float]:
                     break
             else:
                 wrong.append(f"case {case}: a frozen {one or 'link'} was not told")
-            faults.frozen, faults.frozen_symbols = False, set()
             rig.now_ns += MINUTE
             for _ in range(20):
                 rig.minute(wait=False)

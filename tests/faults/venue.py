@@ -81,7 +81,6 @@ class Faults:
     retry_after: str = ""
     frozen: bool = False
     """Sockets stay open and say nothing, not even pong."""
-    frozen_symbols: set[str] = field(default_factory=set)
     lose: int = 0
     """So many next trades are never sent."""
     repeat: int = 1
@@ -242,6 +241,16 @@ class Venue:
         for message in messages:
             await self._write(message["stream"], json.dumps(message["data"]))
 
+    def mute(self, symbol: str = "") -> None:
+        """Say nothing more on the sockets that are open now; new ones work."""
+        name = self.books[symbol].name.lower() if symbol else ""
+        self._call(self._unfollow(name))
+
+    async def _unfollow(self, name: str) -> None:
+        for stream, followers in self._streams.items():
+            if stream.startswith(name):
+                followers.clear()
+
     def drop(self) -> None:
         """Cut every socket without a farewell."""
         self._call(self._cut())
@@ -284,8 +293,7 @@ class Venue:
             self._send(*self._held.pop())
 
     def _send(self, stream: str, message: dict[str, Any]) -> None:
-        frozen = self.faults.frozen or message["s"] in self.faults.frozen_symbols
-        if not frozen and self._streams[stream]:
+        if not self.faults.frozen and self._streams[stream]:
             self._call(self._write(stream, json.dumps(message)))
 
     def _call(self, work: Any) -> None:
