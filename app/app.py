@@ -7,6 +7,7 @@ commands.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,7 @@ from app.screens import LAYOUTS, DeckScreen, Fit
 from app.shown import Shown
 from app.state import UiState
 from app.views import Views
-from engine.core.clock import SECOND
+from engine.core.clock import MINUTE, SECOND
 from engine.core.commands import Ack, AnyCommand
 from engine.core.errors import QuarterdeckError
 from engine.core.types import Link, Proposal
@@ -50,6 +51,10 @@ SILENT_SECONDS = 3
 
 FOOTER_ORDER = ("pause", "help", "panel.next", "detail", "quit", "filter", "maximise")
 """Which keys are named first where not all of them fit."""
+
+TIDY_NS = 10 * MINUTE
+QUIET_NS = 2 * SECOND
+"""A full collection waits for this long without keys."""
 
 MESSAGE_NS = 6 * SECOND
 """How long an effect stays in the message line."""
@@ -100,6 +105,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         self.sampler = Sampler(self, self.options.rate(), self.options.pacing(), self.mono)
         self._received_ns = 0
         self._second = -1
+        self._tidied_ns = self.mono()
         self._said_ns = 0
         self._said: tuple[tuple[str, str], ...] = ()
         self._footer_state: object = None
@@ -210,6 +216,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
             return False
         if slow:
             self._settle_message(now_ns)
+            self._tidy(now_ns)
         if not (fresh or slow or screen.has_due()):
             return False
         self.refresh_status(screen)
@@ -217,6 +224,15 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
             self.refresh_panels(screen, now_ns, slow)
         self.refresh_footer(screen)
         return True
+
+    def _tidy(self, now_ns: int) -> None:
+        """Collect garbage in full every ten minutes, at a moment without keys.
+
+        With the raised thresholds the oldest generation would never run by itself.
+        """
+        if now_ns - self._tidied_ns > TIDY_NS and self.quiet_ns() > QUIET_NS:
+            self._tidied_ns = now_ns
+            gc.collect()
 
     def refresh_panels(self, screen: DeckScreen, now_ns: int, slow: bool) -> None:
         """Hand the snapshot to the visible panels and note which proposal they show."""

@@ -76,6 +76,9 @@ class Approving:
         )
 
     def _send_approval(self, proposal: Proposal) -> None:
+        if self.deck.outbox.approving(proposal.digest):
+            self.deck.say(f"{proposal.id} is on its way to the engine already", "warn")
+            return
         self.deck.order(
             cmd.Approve(
                 id=self.deck.new_id(),
@@ -121,6 +124,10 @@ class Approving:
             self.deck.say(
                 f"Approvals: x rejects {proposal.id}, {describe.headline(proposal)}", "note"
             )
+            return
+        if self.deck.shown.look(proposal, self.deck.mono())[0] is Look.CHANGED:
+            words = f"{proposal.id} has just come under the cursor: read it, then press again"
+            self.deck.say(words, "warn")
             return
         self._send_rejection(proposal)
         form = self.deck.form(

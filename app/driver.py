@@ -56,7 +56,8 @@ def require_terminal() -> None:
 class Exit:
     """The one way out: asked for by a key, a signal or a hang-up, and taken once.
 
-    `flush` ends the engine. It runs once, in whoever comes first; others wait for it.
+    `flush` ends the engine. It runs once, whoever asks first; the others wait for it, and
+    nobody waits longer than `FLUSH_SECONDS`.
     """
 
     def __init__(self, flush: Callable[[], None] | None = None) -> None:
@@ -68,12 +69,15 @@ class Exit:
         self.signal = 0
         self.fault: BaseException | None = None
 
-    def flush(self, timeout: float = FLUSH_SECONDS) -> bool:
-        """Flush the engine, or wait until whoever began has done so."""
+    def flush(self) -> bool:
+        """Flush the engine in a thread of its own; False when it has not ended in time."""
         with self._lock:
-            first, self._started = not self._started, True
-        if not first:
-            return self.flushed.wait(timeout)
+            if not self._started:
+                self._started = True
+                threading.Thread(target=self._run, daemon=True, name="flush").start()
+        return self.flushed.wait(FLUSH_SECONDS)
+
+    def _run(self) -> None:
         try:
             if self._flush is not None:
                 self._flush()
@@ -81,7 +85,6 @@ class Exit:
             self.fault = error
         finally:
             self.flushed.set()
-        return True
 
 
 class QuarterdeckDriver(LinuxDriver):
@@ -166,10 +169,10 @@ class QuarterdeckDriver(LinuxDriver):
         threading.Thread(target=self._end, args=(number,), daemon=True, name="watchdog").start()
 
     def _end(self, number: int) -> None:
-        flushed = self.way_out.flush(FLUSH_SECONDS)
+        self.way_out.flush()
         with suppress(RuntimeError):  # the loop may have ended by itself
             self._loop.call_soon_threadsafe(self._app.exit, None, 128 + number)
-        if not self.way_out.left.wait(LEAVE_SECONDS if flushed else 0.0):
+        if not self.way_out.left.wait(LEAVE_SECONDS):
             self.restore()
             os._exit(128 + number)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.core.clock import SECOND
-from engine.core.commands import Ack, AnyCommand
+from engine.core.commands import Ack, AnyCommand, Approve
 from engine.core.ids import fresh_seed, run_tag
 from engine.hub import Hub
 
@@ -47,6 +47,13 @@ class Outbox:
     @property
     def pending(self) -> bool:
         return bool(self._pending)
+
+    def approving(self, digest: str) -> bool:
+        """Whether an approval of these very terms is under way already."""
+        return any(
+            isinstance(sent.command, Approve) and sent.command.digest == digest
+            for sent in self._pending.values()
+        )
 
     def send(
         self, hub: Hub, command: AnyCommand, what: str, now_ns: int, answered: Answered | None

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 SWITCH_INTERVAL = 0.0005
 GC_THRESHOLDS = (5_000, 20, 100_000)
 LOG_NAME = "terminal.log"
+NOT_ENDED = "The engine did not end in time and was stopped; the next start recovers its journal."
 
 
 def settle_memory() -> None:
@@ -80,9 +81,13 @@ def run(app: QuarterdeckApp) -> int:
     except BaseException as fault:  # noqa: BLE001 - the terminal comes first, then the report
         error = fault
     finally:
-        way_out.flush()
+        ended = way_out.flush()
         way_out.left.set()
         diverted.end()
+    if not ended:
+        print(NOT_ENDED, file=sys.stderr)  # noqa: T201 - the prompt is back
+        sys.stderr.flush()
+        os._exit(128 + way_out.signal if way_out.signal else 1)
     error = error or app.fault or way_out.fault
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return 130

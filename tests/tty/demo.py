@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--symbols", type=int, default=3)
     parser.add_argument("--hz", type=float, default=None)
     parser.add_argument("--flush", type=float, default=0.0, help="seconds that flushing takes")
+    parser.add_argument("--patience", type=float, default=10.0, help="how long to wait for it")
     parser.add_argument("--state", type=Path, default=Path("/tmp/quarterdeck-demo"))
     parser.add_argument("--hostile", action="store_true", help="every text tries to escape")
     parser.add_argument("--seed", type=int, default=0, help="of the hostile texts")
@@ -27,11 +28,13 @@ def main() -> int:
     parser.add_argument("--ignore-hup", action="store_true")
     options = parser.parse_args()
 
+    from app import driver
     from app.app import QuarterdeckApp
     from app.options import AppOptions
     from app.session import run
     from engine.core.clock import pause
 
+    driver.FLUSH_SECONDS = options.patience
     flushed = options.state / "flushed"
     options.state.mkdir(parents=True, exist_ok=True)
     flushed.unlink(missing_ok=True)

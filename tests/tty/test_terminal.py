@@ -129,6 +129,16 @@ def test_quitting_by_key_restores_the_terminal(tmp_path: Path) -> None:
         assert (tmp_path / "flushed").exists()
 
 
+def test_an_engine_that_does_not_end_keeps_nobody_at_the_terminal(tmp_path: Path) -> None:
+    arguments = [*DEMO, "--flush", "60", "--patience", "0.5", "--state", str(tmp_path)]
+    with Terminal(arguments) as terminal:
+        terminal.wait("PAPER")
+        terminal.process.terminate()
+        assert terminal.end(4.0) == 143
+        assert terminal.restored()
+        assert "did not end in time" in terminal.text()
+
+
 def test_without_a_terminal_there_is_a_sentence_and_no_traceback(tmp_path: Path) -> None:
     code = (
         "from app.app import QuarterdeckApp; from app.session import run;"

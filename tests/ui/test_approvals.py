@@ -54,6 +54,38 @@ def test_a_row_that_slid_under_the_cursor_is_not_approved() -> None:
     drive(script)
 
 
+def test_a_second_press_sends_no_second_approval() -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press("a", "a")
+        assert [type(command) for command in deck.hub.sent] == [Approve]
+        assert "on its way" in deck.message
+
+    drive(script, hub=FakeHub(world(), script=None))
+
+
+def test_a_row_that_slid_under_the_cursor_is_not_rejected() -> None:
+    async def script(deck: Deck) -> None:
+        deck.hub.change(proposals=(make_proposal(18, "SOL/USDT"),))
+        await deck.look(100)
+        await deck.pilot.press("x")
+        await deck.pilot.pause()
+        assert deck.hub.sent == []
+
+    drive(script)
+
+
+def test_a_click_chooses_the_row_that_is_then_approved() -> None:
+    async def script(deck: Deck) -> None:
+        row = next(y for y, text in enumerate(deck.rows) if "SOL/USDT" in text)
+        await deck.pilot.click(offset=(10, row))
+        await deck.look()
+        await deck.press("a")
+        assert isinstance(sent := deck.hub.last(), Approve)
+        assert sent.proposal == "P-18"
+
+    drive(script)
+
+
 def test_a_version_that_the_screen_has_not_painted_is_not_approved() -> None:
     async def script(deck: Deck) -> None:
         newer = make_proposal(17, version=2, digest="f" * 64)

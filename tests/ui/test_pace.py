@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from app.options import AppOptions
 from app.sampler import GIVE_UP_NS, Sampler
 from app.shown import LOOK_NS, Look, Shown
 from app.writer import MAX_FRAMES
+from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import FakeTime, make_proposal
 
 
@@ -136,3 +139,24 @@ def test_the_same_terms_repainted_keep_their_time_on_screen() -> None:
         shown.painted(time())
         time.pass_ms(100)
     assert shown.look(make_proposal(1), time())[0] is Look.READY
+
+
+def test_garbage_is_collected_every_ten_minutes_when_no_key_was_pressed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    collected: list[int] = []
+
+    async def script(deck: Deck) -> None:
+        monkeypatch.setattr("app.app.gc.collect", lambda: collected.append(1))
+        await deck.look(9 * 60_000)
+        assert collected == []
+        await deck.look(60_000)
+        assert collected == [1]
+        deck.time.pass_ms(10 * 60_000)
+        await deck.press("j")
+        await deck.look(1_000)
+        assert collected == [1]
+        await deck.look(2_000)
+        assert collected == [1, 1]
+
+    drive(script)
