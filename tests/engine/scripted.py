@@ -25,6 +25,7 @@ from engine.core.types import (
     Action,
     Bar,
     Book,
+    Control,
     FeedKind,
     FeedStatus,
     History,
@@ -40,7 +41,6 @@ from engine.core.types import (
 )
 from engine.core.views import Snapshot
 from engine.journal.queries import Reader
-from engine.kernel.desk import Desk
 from engine.market.instruments import packaged
 from engine.strategies.base import Strategy, StrategyContext, Verdict
 
@@ -182,6 +182,10 @@ class Script:
         settings: Mapping[str, object] | None = None,
         begin_ns: int = BEGIN_NS,
     ) -> None:
+        self._made = {
+            "symbols": symbols, "approval": approval, "live": live, "cash": cash,
+            "settings": settings, "ack_log": ack_log,
+        }  # fmt: skip
         self.path = folder / "scripted.db"
         self.clock = SteppedClock(begin_ns) if live else None
         self.feed = ScriptedFeed(symbols, live=live)
@@ -220,6 +224,10 @@ class Script:
             for symbol in self.feed.symbols:
                 self.price(PRICE, symbol)
         return self
+
+    def again(self, folder: Path, **changed: Any) -> Script:
+        """The engine that follows this one on its journal, at the same moment of the market."""
+        return Script(folder, **{**self._made, "resume": True, "begin_ns": self._now, **changed})
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -274,11 +282,11 @@ class Script:
         )
 
     def price(self, price: float, symbol: str = BTC, after_s: float = 1.0) -> None:
-        """The market moves here: a trade, and a quote of two hundredths of a percent around it."""
-        self.tick(price, symbol, after_s)
+        """The market moves here: a quote of two hundredths of a percent around it, and a trade."""
         tick = float(self.feed.instruments[symbol].price_tick)
         half = max(tick, round(price * 0.0001 / tick) * tick)
-        self.quote(round(price - half, 8), round(price + half, 8), symbol)
+        self.quote(round(price - half, 8), round(price + half, 8), symbol, after_s=after_s)
+        self.tick(price, symbol, after_s=0.01)
 
     def book(
         self,
@@ -299,6 +307,9 @@ class Script:
         """Close the decision bar that forms, at a price, and let it be decided on."""
         at = self.desk.symbols[symbol].last if price is None else price
         opened = self._now - self._now % SPAN
+        if self.clock is not None:
+            self._jump(opened + SPAN - SECOND)
+            self.price(at, symbol, after_s=0.5)
         self._jump(opened + SPAN)
         self.push(
             Bar(
@@ -366,6 +377,10 @@ class Script:
         assert snapshot is not None
         return snapshot
 
+    def state(self) -> Control:
+        """The control state as it is now."""
+        return self.desk.control.state
+
     @property
     def position(self) -> Position:
         [position] = self.desk.book.open()
@@ -388,7 +403,3 @@ class Script:
         self.desk.journal.barrier()
         with Reader(self.path) as reader:
             return list(reader.orders(-1))
-
-
-def desk_of(script: Script) -> Desk:
-    return script.desk
