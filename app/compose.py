@@ -34,6 +34,7 @@ from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import LossBreakers
 from engine.risk.control import ControlMachine
+from engine.risk.portfolio import PortfolioRisk
 from engine.strategies.builtin import builtin_strategies
 from engine.strategies.expected_value import TradeStatistics
 
@@ -192,6 +193,7 @@ def _desk(
     ledger = Ledger(feed.quote, settings.cash)
     span = duration_ns(settings.timeframe)
     instruments = feed.instruments
+    risk = PortfolioRisk(span, params)
     return Desk(
         settings=settings,
         clock=clock,
@@ -211,8 +213,10 @@ def _desk(
         statistics=TradeStatistics(params),
         freshness=Freshness(params, feed.symbols),
         strategies=builtin_strategies(),
+        risk=risk,
         symbols={
-            symbol: SymbolDesk(instruments[symbol], span, params, costs) for symbol in feed.symbols
+            symbol: SymbolDesk(instruments[symbol], span, params, costs, risk.closed)
+            for symbol in feed.symbols
         },
     )
 

@@ -27,8 +27,11 @@ class DenialCode(StrEnum):
     COOLDOWN = "cooldown"
     DUPLICATE_POSITION = "duplicate_position"
     POSITION_CAP = "position_cap"
+    CORRELATED_EXPOSURE = "correlated_exposure"
+    SECTOR_EXPOSURE = "sector_exposure"
     RISK_PER_TRADE = "risk_per_trade"
     DAILY_RISK = "daily_risk"
+    VAR_LIMIT = "var_limit"
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
     ORDER_RATE = "order_rate"
@@ -57,8 +60,11 @@ _EXPLANATIONS = {
     DenialCode.COOLDOWN: "The symbol was traded too recently.",
     DenialCode.DUPLICATE_POSITION: "The symbol already has a position or an entry on its way.",
     DenialCode.POSITION_CAP: "The symbol's exposure would exceed the strictest size cap.",
+    DenialCode.CORRELATED_EXPOSURE: "Too much is held in symbols that move with this one.",
+    DenialCode.SECTOR_EXPOSURE: "Too much is held in the symbol's sector.",
     DenialCode.RISK_PER_TRADE: "The loss at the stop would exceed the risk of one trade.",
     DenialCode.DAILY_RISK: "The risk opened since 00:00 UTC would exceed its limit.",
+    DenialCode.VAR_LIMIT: "The one-day value at risk of all positions would exceed its limit.",
     DenialCode.DAILY_LOSS: "The loss since 00:00 UTC has reached its limit.",
     DenialCode.DRAWDOWN: "Equity has fallen too far from its high-water mark.",
     DenialCode.ORDER_RATE: "Too many orders were sent within a second.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from engine.core.clock import SECOND, day_of
@@ -20,13 +20,16 @@ from engine.core.types import (
     ExpectedValue,
     Gate,
     Instrument,
+    Purpose,
     Quote,
+    Side,
     SizeFactor,
 )
 from engine.kernel.desk import Desk
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import Costs
 from engine.market.instruments import round_price, round_qty
+from engine.risk.contexts import Around
 from engine.risk.gates import AccountContext, GateContext, evaluate
 from engine.risk.sizing import SCALE_TRADES, Size, SizeContext, size_entry
 from engine.strategies.stops import initial_stop
@@ -130,6 +133,36 @@ class Appraiser:
             largest_exposure=max(held),
         )
 
+    def held(self) -> dict[str, float]:
+        """Signed notional by symbol, longs positive: positions, and what of entries on their
+        way may still fill, so that several entries of one cycle see each other."""
+        desk, found = self._desk, dict[str, float]()
+        for position in desk.book.open():
+            symbol = desk.symbols[position.symbol]
+            mark = symbol.exit_price(position.direction)
+            worth = float(position.quantity) * mark * float(symbol.instrument.contract_size)
+            found[position.symbol] = (
+                found.get(position.symbol, 0.0) + worth * position.direction.sign
+            )
+        for order in desk.orders.values():
+            if order.purpose is Purpose.ENTRY:
+                size = desk.symbols[order.symbol].instrument.contract_size
+                worth = float((order.quantity - order.filled) * order.expected_price * size)
+                sign = 1 if order.side is Side.BUY else -1
+                found[order.symbol] = found.get(order.symbol, 0.0) + worth * sign
+        return found
+
+    def standing_context(self, account: Account) -> AccountContext:
+        """As `account_context`, with what only the standing limits look at."""
+        cluster, sector, var, source = self._desk.risk.standing(self.held())
+        return replace(
+            self.account_context(account),
+            largest_cluster=cluster,
+            largest_sector=sector,
+            var=var,
+            var_from=source,
+        )
+
     def _exposure(self, symbol: str) -> float:
         desk = self._desk
         return sum(
@@ -174,8 +207,9 @@ class Appraiser:
         regime = symbol.regime
         size = None
         exposure = self._exposure(symbol.symbol)
+        held = self.held()
         if wish.quantity is None:
-            size = size_entry(
+            size = self._sized(
                 SizeContext(
                     instrument=instrument,
                     direction=wish.direction,
@@ -195,7 +229,7 @@ class Appraiser:
                     symbol_exposure=exposure,
                     leverage=wish.leverage,
                 ),
-                desk.params,
+                desk.risk.around(symbol.symbol, 0.0, held),
             )
         quantity = size.quantity if size is not None else wish.quantity or ZERO
         notional = float(quantity * price * instrument.contract_size)
@@ -228,11 +262,34 @@ class Appraiser:
                 + desk.entries_on_their_way(symbol.symbol),
                 symbol_exposure=exposure,
                 regime=symbol.label or None,
+                around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
             ),
             desk.params,
         )
         factors = size.factors if size is not None else ()
         return Appraisal(quote, price, stop, quantity, factors, expected, gates, size)
+
+    def _trial(self) -> tuple[tuple[str, float], ...]:
+        """The size factor of an entry on trial, while a breaker is half open."""
+        factor = self._desk.breakers.factor
+        return (("on trial", factor),) if factor < 1.0 else ()
+
+    def _sized(self, context: SizeContext, around: Around) -> Size:
+        """The size within what is held around it.
+
+        The correlation factor depends on the size that it reduces, so the entry is sized
+        first as if it stood alone.
+        """
+        risk, params, equity = self._desk.risk, self._desk.params, context.equity
+        alone = size_entry(context, params)
+        factor = risk.size_factor(around, alone.notional, equity) if equity > 0.0 else 1.0
+        regime = str(context.regime) if context.regime is not None else None
+        if factor is None:
+            context = replace(context, unknown=("correlation",))
+        elif factor < 1.0:
+            context = replace(context, extra=(*context.extra, ("correlation", factor)))
+        room = risk.headroom(around, equity, regime) if equity > 0.0 else ()
+        return size_entry(replace(context, headroom=room), params)
 
     def _stop(self, wish: Wish, price: float) -> Decimal:
         """The wish's own stop, else the plan's; zero where there can be none."""

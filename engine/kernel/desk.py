@@ -41,6 +41,7 @@ from engine.portfolio.ledger import Ledger
 from engine.position.watch import PositionWatch
 from engine.risk.breakers import LossBreakers
 from engine.risk.control import ControlMachine
+from engine.risk.portfolio import PortfolioRisk
 from engine.strategies.base import Strategy
 from engine.strategies.expected_value import TradeStatistics
 
@@ -106,6 +107,7 @@ class Desk:
     statistics: TradeStatistics
     freshness: Freshness
     strategies: tuple[Strategy, ...]
+    risk: PortfolioRisk
     symbols: dict[str, SymbolDesk] = field(default_factory=dict)
     watches: dict[str, PositionWatch] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)

@@ -89,6 +89,7 @@ class Entries:
     def hear(self) -> list[Candidate]:
         """Decide on every symbol whose decision bar closed since the last time."""
         self.appraiser.new_in_cycle = 0
+        self._desk.risk.refresh()
         heard = []
         for symbol in self._desk.symbols.values():
             if symbol.pending is not None:
@@ -588,7 +589,7 @@ class Entries:
 
     def limits(self, account: Account) -> tuple[Gate, ...]:
         """The standing limits with their headroom."""
-        return limits(self.appraiser.account_context(account), self._desk.params)
+        return limits(self.appraiser.standing_context(account), self._desk.params)
 
     def outlook(self, symbol: SymbolDesk) -> Outlook:
         """Why this symbol is or is not traded now: the last decision and every gate.

@@ -7,6 +7,7 @@ the feature row and the regime are those of that bar.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,18 +31,25 @@ BOOK_KEEPS_NS = 15_000_000_000
 class SymbolDesk:
     """Market, bars, indicators and regime of one symbol. Owned by the kernel thread.
 
+    `closed` is told of every decision bar, also of those from before the feed began.
     `pending` holds the decision bar that closed and was not yet decided on; `row` and
     `previous` are the feature rows of the last two decision bars.
     """
 
     def __init__(
-        self, instrument: Instrument, span_ns: int, params: Parameters, costs: CostModel
+        self,
+        instrument: Instrument,
+        span_ns: int,
+        params: Parameters,
+        costs: CostModel,
+        closed: Callable[[Bar], None],
     ) -> None:
         self.instrument = instrument
         self.symbol = instrument.symbol
         self.span_ns = span_ns
         self._params = params
         self._costs = costs
+        self._closed = closed
         self._params_version = params.version
         self.guard = TickGuard(params, self.symbol, instrument)
         self.resampler = Resampler(self.symbol, span_ns)
@@ -111,6 +119,7 @@ class SymbolDesk:
 
     def _close(self, bar: Bar) -> None:
         self.last_bar = bar
+        self._closed(bar)
         self.previous = self.row
         self.row = self.indicators.update(
             bar.open, bar.high, bar.low, bar.close, bar.volume, bar.open_ns

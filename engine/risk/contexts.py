@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.core.types import Control, Direction
+from engine.risk.exposure import UNCLASSIFIED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +17,9 @@ class AccountContext:
 
     `opened_risk` adds up the losses at the stops of the entries since 00:00 UTC,
     `open_positions` counts positions and entries on their way, `largest_exposure` is the
-    notional of the symbol that has most.
+    notional of the symbol that has most, `largest_sector` of the sector, `largest_cluster` of
+    the cluster of correlated symbols that has most; `var` is the one-day value at risk of what
+    is held, and `var_from` says out of what; None in one of these two is not known.
     """
 
     control: Control
@@ -30,6 +33,29 @@ class AccountContext:
     opened_risk: float
     orders_last_s: int
     largest_exposure: float = 0.0
+    largest_cluster: float | None = None
+    largest_sector: float = 0.0
+    var: float | None = None
+    var_from: str = "not known"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """What is held around a candidate, in quote currency; positions and entries on their way.
+
+    `correlated` is the notional held in the candidate's cluster, 0 where no other symbol of it
+    is; `sector_exposure` that of its sector; `var` the one-day value at risk of all positions
+    with the candidate. None in the first or the last is not known, because there is too little
+    history. The limit can't be judged then: its gate says so in its detail and lets pass,
+    since the limits that need no history hold all the same. A NaN is refused as everywhere.
+    """
+
+    correlated: float | None = None
+    correlated_with: str = "not known"
+    sector: str = UNCLASSIFIED
+    sector_exposure: float = 0.0
+    var: float | None = None
+    var_from: str = "not known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +92,7 @@ class GateContext:
     symbol_exposure: float = 0.0
     diamond: bool = False
     regime: str | None = None
+    around: Around = Around()
 
     @property
     def notional(self) -> float:

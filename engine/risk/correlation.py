@@ -117,11 +117,11 @@ def adjustment(limit: float, actual: float) -> float:
 class Correlated(NamedTuple):
     """What is held beside a candidate in its cluster: `exposure` in quote, 0 for nothing.
 
-    NaN is not known, and `why` says what is missing. `others` are the symbols held there;
+    None is not known, and `why` says what is missing. `others` are the symbols held there;
     one whose own correlation isn't known yet counts as correlated.
     """
 
-    exposure: float
+    exposure: float | None
     others: tuple[str, ...] = ()
     why: str = ""
 
@@ -197,11 +197,11 @@ class CorrelationEngine:
         group = self._cluster.get(symbol)
         if group is None:
             have = self.current.short.get(symbol, 0)
-            return Correlated(math.nan, (), f"{have} of {self.least} bars")
+            return Correlated(None, (), f"{have} of {self.least} bars")
         held = [
             name
             for name, worth in notionals.items()
-            if worth > 0.0 and (name in group or name not in self._cluster)
+            if worth != 0.0 and (name in group or name not in self._cluster)
         ]
         others = tuple(name for name in held if name != symbol)
         if not others:
@@ -210,8 +210,13 @@ class CorrelationEngine:
         why = f"{', '.join(unknown)} counted: too few bars" if unknown else ""
         return Correlated(sum(notionals[name] for name in held), others, why)
 
-    def largest(self, notionals: Mapping[str, float]) -> float:
-        """Notional of the cluster that holds most, counted where it has two symbols or more."""
+    def largest(self, notionals: Mapping[str, float]) -> float | None:
+        """Notional of the cluster that holds most, counted where two symbols of it are held.
+
+        None before any correlation is known.
+        """
+        if not self.current.symbols:
+            return None
         most = 0.0
         for group in self.current.groups:
             held = [notionals[name] for name in group if notionals.get(name, 0.0) > 0.0]

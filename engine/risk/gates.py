@@ -16,7 +16,9 @@ from engine.core.parameters import Parameters
 from engine.core.types import Direction, Gate
 from engine.decision.combine import MIN_CONFIDENCE
 from engine.market.quality import MAX_QUOTE_AGE_CRYPTO, MAX_QUOTE_AGE_POLLED
-from engine.risk.contexts import AccountContext, GateContext
+from engine.risk.contexts import AccountContext, Around, GateContext
+from engine.risk.correlation import MAX_CORRELATED
+from engine.risk.exposure import MAX_SECTOR
 from engine.risk.limits import (
     COOLDOWN_MINUTES,
     DAILY_LOSS,
@@ -32,10 +34,12 @@ from engine.risk.limits import (
     position_cap_pct,
     risk_limit_pct,
 )
+from engine.risk.var import VAR_MAX
 
 __all__ = [
     "COOLDOWN_MINUTES",
     "AccountContext",
+    "Around",
     "GateContext",
     "admitted",
     "cooldown_until",
@@ -122,9 +126,25 @@ def _least(
     )
 
 
+def _known_most(
+    code: DenialCode, name: str, value: float | None, threshold: float, detail: str
+) -> Gate:
+    """As `_most` in percent of equity, for what needs history: None is unknown and passes."""
+    if value is not None:
+        return _most(code, name, value, threshold, "% of equity", detail=detail)
+    return Gate(
+        code=code, name=name, passed=True, value=math.nan, threshold=threshold,
+        distance=math.nan, unit="% of equity", hard=True, detail=detail,
+    )  # fmt: skip
+
+
 def _share(amount: float, base: float) -> float:
     """`amount` in percent of `base`; nothing is a fair share of nothing."""
     return amount / base * 100.0 if base > 0.0 else math.inf
+
+
+def _share_if_known(amount: float | None, base: float) -> float | None:
+    return None if amount is None else _share(amount, base)
 
 
 # Of the account.
@@ -258,6 +278,32 @@ def _position_cap(c: GateContext, p: Parameters) -> Gate:
     return _most(DenialCode.POSITION_CAP, "symbol exposure", value, limit, "% of equity")
 
 
+def _correlated(c: GateContext, p: Parameters) -> Gate:
+    """A cluster in which nothing else is held is the position cap's to limit."""
+    beside = c.around.correlated
+    value = _share(beside + c.notional, c.account.equity) if beside else beside
+    return _known_most(
+        DenialCode.CORRELATED_EXPOSURE, "correlated", value, p.get(MAX_CORRELATED),
+        c.around.correlated_with,
+    )  # fmt: skip
+
+
+def _sector(c: GateContext, p: Parameters) -> Gate:
+    value = _share(c.around.sector_exposure + c.notional, c.account.equity)
+    limit = p.get(MAX_SECTOR, regime=c.regime)
+    return _most(
+        DenialCode.SECTOR_EXPOSURE, "sector exposure", value, limit, "% of equity",
+        detail=c.around.sector,
+    )  # fmt: skip
+
+
+def _var(c: GateContext, p: Parameters) -> Gate:
+    value = _share_if_known(c.around.var, c.account.equity)
+    return _known_most(
+        DenialCode.VAR_LIMIT, "value at risk", value, p.get(VAR_MAX), c.around.var_from
+    )
+
+
 def _risk_per_trade(c: GateContext, p: Parameters) -> Gate:
     value = 0.0 if math.isnan(c.stop) else _share(c.risk, c.account.equity)
     limit = risk_limit_pct(p, c.diamond, c.regime)
@@ -293,8 +339,11 @@ _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _cooldown(c),
     lambda c, p: _duplicate(c),
     _position_cap,
+    _correlated,
+    _sector,
     _risk_per_trade,
     lambda c, p: _daily_risk(c.account, p, 0.0 if math.isnan(c.stop) else c.risk),
+    _var,
     lambda c, p: _daily_loss(c.account, p, c.regime),
     lambda c, p: _drawdown(c.account, p),
     lambda c, p: _order_rate(c.account, p, 1),
@@ -333,12 +382,32 @@ def limits(account: AccountContext, parameters: Parameters) -> tuple[Gate, ...]:
     """The standing limits with their headroom, as they are now and without a candidate."""
     cap = position_cap_pct(parameters)
     used = _share(account.largest_exposure, account.equity)
+    cluster = _share_if_known(account.largest_cluster, account.equity)
+    sector = _share(account.largest_sector, account.equity)
+    var = _share_if_known(account.var, account.equity)
     return (
         _control(account),
         _daily_loss(account, parameters, None),
         _drawdown(account, parameters),
         _daily_risk(account, parameters, 0.0),
         _most(DenialCode.POSITION_CAP, "largest position", used, cap, "% of equity"),
+        _known_most(
+            DenialCode.CORRELATED_EXPOSURE,
+            "largest cluster",
+            cluster,
+            parameters.get(MAX_CORRELATED),
+            "not known" if cluster is None else "",
+        ),
+        _most(
+            DenialCode.SECTOR_EXPOSURE,
+            "largest sector",
+            sector,
+            parameters.get(MAX_SECTOR),
+            "% of equity",
+        ),
+        _known_most(
+            DenialCode.VAR_LIMIT, "value at risk", var, parameters.get(VAR_MAX), account.var_from
+        ),
         _open_positions(account, parameters, None, 0),
         _new_per_cycle(account, parameters, None, 0),
         _trades_per_day(account, parameters, 0),

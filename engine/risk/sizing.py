@@ -16,7 +16,8 @@ The order, in percent of equity (notional):
 5. the regime, and what else the caller passes by name (correlation, coin status).
 6. boosts above 1 count only where nothing reduces; the product of 2 to 5 is held to
    `size.factor_max` from above, never from below.
-7. caps: the strictest position cap less what is already held, and the cash there is.
+7. caps: the strictest position cap less what is already held, the room that the caller says
+   is left elsewhere (cluster, sector), and the cash there is.
 8. the lot grid, downwards. Below the venue's minimum it is refused, never raised.
 """
 
@@ -143,6 +144,10 @@ class SizeContext:
     leverage: int = 1
     diamond: bool = False
     extra: tuple[tuple[str, float], ...] = ()
+    headroom: tuple[tuple[str, float], ...] = ()
+    """Further caps by name, in percent of equity: what a cluster or a sector has left."""
+    unknown: tuple[str, ...] = ()
+    """Factors whose input the caller doesn't have; the size names them as absent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,7 @@ def size_entry(context: SizeContext, parameters: Parameters) -> Size:
     regime = context.regime.value if context.regime is not None else None
     _base(steps, context, parameters, distance, regime)
     _factors(steps, context, parameters)
+    steps.absent.extend(context.unknown)
     _caps(steps, context, parameters, distance, regime)
     return _to_lots(steps, context, price, distance)
 
@@ -290,6 +296,8 @@ def _caps(
     steps.cap("risk at most", risk_limit_pct(p, context.diamond, regime) / distance)
     held = context.symbol_exposure / equity * 100.0
     steps.cap("position cap", position_cap_pct(p, regime) - held)
+    for name, most in context.headroom:
+        steps.cap(name, most)
     per_notional = 1.0 / max(context.leverage, 1) + context.fee
     steps.cap("cash", max(0.0, context.cash) / per_notional / equity * 100.0)
 

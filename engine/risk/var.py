@@ -57,11 +57,11 @@ def tail_of(pnl: Floats) -> Tail:
 
     VaR is the smallest loss that at most 5 % of the outcomes exceed, CVaR the mean of the
     worst 5 %, the fraction of an outcome at its edge weighted (Acerbi and Tasche 2002). A
-    portfolio that gains even then has a VaR of 0.
+    portfolio that gains even then has a VaR of 0. Outcomes that are no number make both NaN.
     """
     n = len(pnl)
-    if not n:
-        return Tail(math.nan, math.nan, 0)
+    if not n or not np.isfinite(pnl).all():
+        return Tail(math.nan, math.nan, n)
     beyond = int(TAIL * n + 1e-9)
     losses = np.sort(np.partition(-pnl, n - beyond - 1)[n - beyond - 1 :])
     var = float(losses[0])
@@ -77,7 +77,7 @@ def parametric(exposures: Floats, covariance: Floats, bars_per_day: int, n: int)
     the historical one, and the stand-in while there are too few days.
     """
     variance = float(exposures @ covariance @ exposures) * bars_per_day
-    sigma = math.sqrt(max(0.0, variance))
+    sigma = math.sqrt(variance) if not variance < 0.0 else 0.0
     return Tail(Z95 * sigma, DENSITY95 / TAIL * sigma, n)
 
 
@@ -211,35 +211,35 @@ class VarModel:
         if bars.symbols:
             self._covariance = ledoit_wolf(bars.rows).matrix
 
-    def historical(self, exposures: Mapping[str, float]) -> Tail:
-        """From past days, NaN while a held symbol has too few; `exposures` signed, in quote."""
+    def historical(self, exposures: Mapping[str, float]) -> Tail | None:
+        """From past days, None while a held symbol has too few; `exposures` signed, in quote."""
         if not exposures:
             return Tail(0.0, 0.0, len(self._moves))
         if any(name not in self._index for name in exposures):
-            return Tail(math.nan, math.nan, 0)
+            return None
         return tail_of(self._pnl(exposures))
 
-    def parametric(self, exposures: Mapping[str, float]) -> Tail:
-        """From the shrunk covariance of bar returns; NaN while a symbol has too few bars."""
+    def parametric(self, exposures: Mapping[str, float]) -> Tail | None:
+        """From the shrunk covariance of bar returns; None while a symbol has too few bars."""
         if not exposures:
             return Tail(0.0, 0.0, self._bar_n)
         if any(name not in self._bar_index for name in exposures):
-            return Tail(math.nan, math.nan, 0)
+            return None
         held = [self._bar_index[name] for name in exposures]
         worth = np.array(list(exposures.values()))
         covariance = self._covariance[np.ix_(held, held)]
         return parametric(worth, covariance, self._book.bars_per_day, self._bar_n)
 
-    def asked(self, exposures: Mapping[str, float]) -> tuple[Tail, str]:
+    def asked(self, exposures: Mapping[str, float]) -> tuple[Tail | None, str]:
         """What the gate goes by, and in words from where: historical, else parametric."""
         past = self.historical(exposures)
-        if not math.isnan(past.var):
+        if past is not None:
             return past, f"historical, {self.days} days"
         normal = self.parametric(exposures)
-        if not math.isnan(normal.var):
+        if normal is not None:
             return normal, f"parametric, {normal.n} bars: too few days"
         missing = [name for name in exposures if name not in self._bar_index]
-        return normal, f"not known: too few bars of {', '.join(missing)}"
+        return None, f"not known: too few bars of {', '.join(missing)}"
 
     def _pnl(self, exposures: Mapping[str, float]) -> Floats:
         held = [self._index[name] for name in exposures]

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.core.denials import DenialCode
 from engine.core.parameters import Parameters
 from engine.core.types import Control, Direction
-from engine.risk.gates import AccountContext, GateContext, admitted, evaluate, limits
+from engine.risk.gates import AccountContext, Around, GateContext, admitted, evaluate, limits
 from tests.decision_help import account, candidate
 
 NUMBERS = st.floats() | st.sampled_from([0.0, -1.0, 1.0, math.nan, math.inf, -math.inf, 1e308])
+NEED_HISTORY = (DenialCode.CORRELATED_EXPOSURE, DenialCode.VAR_LIMIT)
 COUNTS = st.integers(0, 1000)
 
 
@@ -41,6 +43,11 @@ def candidates(draw: st.DrawFn) -> GateContext:
         leverage=draw(st.integers(0, 20)),
         symbol_positions=draw(COUNTS),
         diamond=draw(st.booleans()),
+        around=Around(
+            correlated=draw(NUMBERS | st.none()),
+            sector_exposure=draw(NUMBERS),
+            var=draw(NUMBERS | st.none()),
+        ),
         **values,
     )
 
@@ -49,7 +56,10 @@ def candidates(draw: st.DrawFn) -> GateContext:
 def test_a_verdict_never_contradicts_its_headroom(asked: GateContext) -> None:
     parameters = Parameters()
     for gate in (*evaluate(asked, parameters), *limits(asked.account, parameters)):
-        if gate.passed:
+        if gate.passed and math.isnan(gate.distance):
+            assert gate.code in NEED_HISTORY, gate
+            assert math.isnan(gate.value), gate
+        elif gate.passed:
             assert gate.distance >= 0.0, gate
         else:
             assert not gate.distance > 0.0, gate
@@ -67,3 +77,11 @@ def test_one_value_that_is_no_number_is_enough_to_refuse(name: str) -> None:
     else:
         asked = candidate(**{name: math.nan})
     assert not admitted(evaluate(asked, Parameters()))
+
+
+@pytest.mark.parametrize("name", ["correlated", "sector_exposure", "var"])
+def test_what_is_held_around_it_must_be_a_number_or_unknown(name: str) -> None:
+    known: dict[str, Any] = {"correlated": 0.0, "sector_exposure": 0.0, "var": 0.0}
+    assert admitted(evaluate(candidate(around=Around(**known)), Parameters()))
+    broken = candidate(around=Around(**{**known, name: math.nan}))
+    assert not admitted(evaluate(broken, Parameters()))

@@ -23,7 +23,7 @@ from engine.core.regimes import Regime
 from engine.core.types import Action, Direction, InstrumentKind
 from engine.decision.combine import Combiner
 from engine.decision.sources import DecisionContext, Opinion
-from engine.risk.gates import cooldown_until, evaluate
+from engine.risk.gates import Around, cooldown_until, evaluate
 from engine.risk.sizing import SizeContext, size_entry
 from engine.strategies.base import Strategy
 from engine.strategies.coordination import coordinate
@@ -42,6 +42,7 @@ from tests.decision_help import (
     sizing,
     trade,
 )
+from tests.risk_help import portfolio
 
 Scenario = Callable[[Parameters], Any]
 
@@ -105,6 +106,17 @@ def size(*widened: str, **changed: Any) -> Scenario:
                 parameters.set(name, find(name).high, "wide")
         asked: SizeContext = sizing(**changed)
         return size_entry(asked, parameters).notional
+
+    return run
+
+
+def layers(bars: int = 1_200) -> Scenario:
+    """Clusters, and value at risk of a fixed holding, from a history of 4 h bars."""
+
+    def run(parameters: Parameters) -> Any:
+        risk = portfolio(parameters, bars=bars)
+        around = risk.around("BTC/USDT", 1_000.0, {"ETH/USDT": 1_000.0})
+        return risk.correlation.current.groups, around
 
     return run
 
@@ -180,6 +192,18 @@ SCENARIOS: dict[str, Scenario] = {
     "risk.max_daily_risk_pct": gate(DenialCode.DAILY_RISK, account=account(opened_risk=4000.0)),
     "risk.daily_loss_pct": gate(DenialCode.DAILY_LOSS, account=account(equity=97_000.0)),
     "risk.max_drawdown_pct": gate(DenialCode.DRAWDOWN, account=account(peak_equity=115_000.0)),
+    "risk.max_correlated_pct": gate(
+        DenialCode.CORRELATED_EXPOSURE, around=Around(correlated=9_000.0)
+    ),
+    "risk.max_sector_exposure_pct": gate(
+        DenialCode.SECTOR_EXPOSURE, around=Around(sector_exposure=26_000.0)
+    ),
+    "cb.var95_max_pct": gate(DenialCode.VAR_LIMIT, around=Around(var=2_000.0)),
+    "risk.corr_threshold": layers(),
+    "risk.corr_window_days": layers(),
+    "risk.corr_min_samples": layers(bars=240),
+    "risk.var_window_days": layers(),
+    "risk.var_min_days": layers(),
     "pos.cooldown_min_per_ticker": lambda p: cooldown_until(p, "BTC/USDT", 0) > 10 * MINUTE,
     **{
         f"regime.size_{name}": size(regime=regime, regime_confidence=1.0, confidence=0.7)

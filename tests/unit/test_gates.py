@@ -13,6 +13,7 @@ from engine.core.denials import DenialCode
 from engine.core.parameters import Parameters
 from engine.core.types import Control, Direction
 from engine.risk.gates import (
+    Around,
     GateContext,
     admitted,
     cooldown_until,
@@ -88,6 +89,16 @@ SCENARIOS: dict[DenialCode, Scenario] = {
         _of(symbol_exposure=6000.0),
         settings=(("risk.max_symbol_exposure_pct", 25),),
         moves=(("size.profile_max_pos_pct", 11),),
+    ),
+    DenialCode.CORRELATED_EXPOSURE: Scenario(
+        _of(around=Around(correlated=6_000.0)), moves=(("risk.max_correlated_pct", 11),)
+    ),
+    DenialCode.SECTOR_EXPOSURE: Scenario(
+        _of(around=Around(sector_exposure=26_000.0)),
+        moves=(("risk.max_sector_exposure_pct", 35),),
+    ),
+    DenialCode.VAR_LIMIT: Scenario(
+        _of(around=Around(var=3_200.0)), moves=(("cb.var95_max_pct", 3.5),)
     ),
     DenialCode.RISK_PER_TRADE: Scenario(_of(stop=60.0), moves=(("size.risk_regular_pct", 1.5),)),
     DenialCode.DAILY_RISK: Scenario(
@@ -228,6 +239,27 @@ def test_an_account_without_equity_is_refused_everything_that_needs_some() -> No
             DenialCode.DAILY_RISK, DenialCode.DRAWDOWN} <= set(refused)  # fmt: skip
 
 
+def test_what_needs_history_passes_without_and_says_so() -> None:
+    gates = {gate.code: gate for gate in evaluate(candidate(), Parameters())}
+    for code in (DenialCode.CORRELATED_EXPOSURE, DenialCode.VAR_LIMIT):
+        assert gates[code].passed
+        assert math.isnan(gates[code].value)
+        assert math.isnan(gates[code].distance)
+        assert gates[code].detail == "not known"
+
+
+def test_a_candidate_alone_in_its_cluster_is_limited_by_its_own_cap_only() -> None:
+    parameters = Parameters()
+    parameters.set("risk.max_correlated_pct", 2, "test")
+    assert refusals(candidate(around=Around(correlated=0.0)), parameters) == []
+    beside = candidate(around=Around(correlated=1.0, correlated_with="with ETH/USDT"))
+    gates = {gate.code: gate for gate in evaluate(beside, parameters)}
+    refused = gates[DenialCode.CORRELATED_EXPOSURE]
+    assert not refused.passed
+    assert close_to(refused.value, 5.001)
+    assert refused.detail == "with ETH/USDT"
+
+
 def test_every_gate_is_asked_although_the_first_has_refused() -> None:
     asked = candidate(account=account(control=Control.HALTED, open_positions=99), spread_bps=90.0)
     assert refusals(asked, Parameters()) == [
@@ -258,6 +290,13 @@ def test_the_standing_limits_show_the_headroom_of_this_moment() -> None:
     assert shown[DenialCode.NEW_PER_CYCLE].distance == 5.0
     assert shown[DenialCode.ORDER_RATE].distance == 3.0
     assert all(gate.passed for gate in shown.values())
+    assert math.isnan(shown[DenialCode.CORRELATED_EXPOSURE].value)
+    assert math.isnan(shown[DenialCode.VAR_LIMIT].value)
+    held = account(largest_cluster=8_000.0, largest_sector=31_000.0, var=1_500.0)
+    now_held = {gate.code: gate for gate in limits(held, parameters)}
+    assert close_to(now_held[DenialCode.CORRELATED_EXPOSURE].distance, 2.0)
+    assert not now_held[DenialCode.SECTOR_EXPOSURE].passed
+    assert close_to(now_held[DenialCode.VAR_LIMIT].value, 1.5)
     halted = {g.code: g for g in limits(account(control=Control.LOCKED), parameters)}
     assert not halted[DenialCode.CONTROL_STATE].passed
     assert halted[DenialCode.CONTROL_STATE].detail == "LOCKED"

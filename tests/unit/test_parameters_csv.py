@@ -17,7 +17,8 @@ from tests.recorded import FOLDER
 CHOSEN_HERE = frozenset(
     {
         "ev.prior_payoff", "ev.prior_trades", "ev.prior_win_rate", "ev.regime_trades",
-        "risk.ceiling_per_trade_pct", "size.factor_max", "size.scale_trades",
+        "risk.ceiling_per_trade_pct", "risk.corr_min_samples", "risk.var_min_days",
+        "risk.var_window_days", "size.factor_max", "size.scale_trades",
         "size.trend_days",
     }
 )  # fmt: skip
