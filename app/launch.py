@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from app.compose import Engine, RunOptions
     from engine.core.config import Config, Loaded
 
-NETWORK_WAIT_S = 5.0
-"""How long a live feed may take to say that it is up before the simulated market stands in."""
-
 
 @dataclass(frozen=True)
 class Looks:
@@ -128,35 +125,20 @@ class Starter:
         from app import compose
         from app.session import settle_memory
         from engine.core.config import load
-        from engine.core.types import FeedKind
 
         config = (self._looks.load or load)().config
         options = self._looks.options or compose.RunOptions(screen=True)
         release = version("quarterdeck")
         engine = compose.build(config, options, release)
         self.engine = engine
+        if self._leaving.is_set():
+            engine.journal.close()
+            return
         engine.start()
         self._on_screen(lambda app: app.attach(engine.hub))
-        live = compose.feed_kind(config.engine.feed) is FeedKind.LIVE
-        if live and self._no_market(engine) and not self._leaving.is_set():
+        if not engine.answered and not self._leaving.is_set():
             self._stand_in(config, options, release)
         settle_memory()
-
-    def _no_market(self, engine: Engine) -> bool:
-        """Whether the live feed is not up after the wait."""
-        from engine.core.types import Link
-
-        deadline = monotonic_ns() + int(NETWORK_WAIT_S * 1e9)
-        while monotonic_ns() < deadline and not self._leaving.wait(0.1):
-            snapshot = engine.hub.snapshot
-            if snapshot is None:
-                continue
-            link = snapshot.feed.link
-            if link in (Link.UP, Link.WARMING, Link.STALE):
-                return False
-            if link is Link.DOWN:
-                return True
-        return True
 
     def _stand_in(self, config: Config, options: RunOptions, release: str) -> None:
         """The simulated market instead of a live one, if the live account holds nothing."""

@@ -68,6 +68,11 @@ class ReplayFeed:
         self._stopped = False
 
     @property
+    def span_ns(self) -> int:
+        """The longest span of its bars: no decision bar can be shorter. Known after `start`."""
+        return self._line.longest_span_ns if self._line is not None else 0
+
+    @property
     def instruments(self) -> Mapping[str, Instrument]:
         return self._instruments
 
