@@ -63,11 +63,13 @@ AGGRESSIVE = RiskProfile(
         "risk.daily_loss_pct": 6.0,
         "risk.max_drawdown_pct": 25.0,
         "dec.min_confidence": 0.35,
+        "lev.auto_max": 10,
     },
 )
 """Doubles the risk of a trade; the loss limits move to the ceilings that no profile may
 lift. The only one whose hard cap of a position is above 25 %, for strategies made for it; the
-exposure limit of a symbol still holds at 25 %."""
+exposure limit of a symbol still holds at 25 %. The only one that lets the leverage manager
+choose: the others leave leverage above 1 to a person."""
 
 PROFILES: Mapping[str, RiskProfile] = {
     profile.name: profile for profile in (CONSERVATIVE, BALANCED, AGGRESSIVE)

@@ -76,7 +76,12 @@ class MarketView(Value, frozen=True, gc=False):
 
 
 class PositionView(Value, frozen=True):
-    """An open position marked to the market, by the one P&L function."""
+    """An open position marked to the market, by the one P&L function.
+
+    Where it has margin: what is put aside for it, its maintenance over its balance (1 is
+    liquidation), where it is reduced, left and liquidated, what funding has cost so far
+    (negative: brought), and in `margin_note` where tiers, mark and funding come from.
+    """
 
     position: Position
     mark: float
@@ -86,6 +91,28 @@ class PositionView(Value, frozen=True):
     stop_distance_pct: float
     target_distance_pct: float
     held_ns: int
+    margin: Decimal | None = None
+    margin_ratio: float = float("nan")
+    liquidation_price: float | None = None
+    liquidation_distance_pct: float = float("nan")
+    danger_price: float | None = None
+    guard_price: float | None = None
+    funding_paid: Decimal | None = None
+    margin_note: str = ""
+
+
+class LevelView(Value, frozen=True):
+    """Closed trades of one leverage: how many, how many won, and what they made on average.
+
+    `average_pct` and `worst_mae_pct` are of the notional, without leverage.
+    """
+
+    leverage: int
+    trades: int
+    win_rate: float
+    average_pnl: Decimal
+    average_pct: float
+    worst_mae_pct: float
 
 
 class Outlook(Value, frozen=True):

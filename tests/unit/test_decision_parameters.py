@@ -42,6 +42,7 @@ from tests.decision_help import (
     sizing,
     trade,
 )
+from tests.leverage_help import SCENARIOS as LEVERAGE
 from tests.risk_help import portfolio
 
 Scenario = Callable[[Parameters], Any]
@@ -221,6 +222,9 @@ def _regime_figures(parameters: Parameters) -> float:
         for _ in range(50)
     )
     return kept.expected("technical", "BULL", 100.0, CHEAP).net_bps
+
+
+SCENARIOS |= LEVERAGE
 
 
 def read_here() -> set[str]:

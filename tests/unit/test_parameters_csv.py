@@ -17,6 +17,13 @@ from tests.recorded import FOLDER
 CHOSEN_HERE = frozenset(
     {
         "ev.prior_payoff", "ev.prior_trades", "ev.prior_win_rate", "ev.regime_trades",
+        "lev.adx_boost", "lev.adx_cut", "lev.adx_strong", "lev.adx_weak", "lev.auto_max",
+        "lev.confidence_boost", "lev.confidence_cut", "lev.confidence_high",
+        "lev.confidence_low", "lev.edge_z", "lev.margin_in_use", "lev.regime_bear",
+        "lev.regime_bull", "lev.regime_crash", "lev.regime_high_vol", "lev.regime_sideways",
+        "lev.regime_strong_bear", "lev.regime_strong_bull", "lev.trend_boost",
+        "lev.trend_cut", "lev.trend_strong", "lev.trend_weak", "lev.vol_boost",
+        "lev.vol_cut", "lev.vol_ratio_high", "lev.vol_ratio_low",
         "risk.ceiling_per_trade_pct", "risk.corr_min_samples", "risk.var_min_days",
         "risk.var_window_days", "size.factor_max", "size.scale_trades",
         "size.trend_days",
