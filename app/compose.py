@@ -32,7 +32,7 @@ from engine.market.feed import Feed
 from engine.market.quality import Freshness
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
-from engine.risk.breakers import LossBreakers
+from engine.risk.breakers import Breakers
 from engine.risk.control import ControlMachine
 from engine.risk.portfolio import PortfolioRisk
 from engine.strategies.builtin import builtin_strategies
@@ -209,7 +209,7 @@ def _desk(
         proposals=ProposalBook(params, ids, settings.approval),
         sniper=Sniper(),
         control=ControlMachine(),
-        breakers=LossBreakers(),
+        breakers=Breakers(params),
         statistics=TradeStatistics(params),
         freshness=Freshness(params, feed.symbols),
         strategies=builtin_strategies(),

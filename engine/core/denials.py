@@ -13,6 +13,7 @@ class DenialCode(StrEnum):
     """One reason for which an entry is refused; the text is what journal and screen write."""
 
     CONTROL_STATE = "control_state"
+    BREAKER_OPEN = "breaker_open"
     STALE_QUOTE = "stale_quote"
     SPREAD = "spread"
     LEVERAGE = "leverage"
@@ -46,6 +47,7 @@ class DenialCode(StrEnum):
 
 _EXPLANATIONS = {
     DenialCode.CONTROL_STATE: "Entries are admitted in ACTIVE only.",
+    DenialCode.BREAKER_OPEN: "A circuit breaker is open, or its one entry on trial is made.",
     DenialCode.STALE_QUOTE: "The newest price is older than it may be to act on.",
     DenialCode.SPREAD: "Bid and ask are too far apart.",
     DenialCode.LEVERAGE: "More leverage than allowed; spot has none.",

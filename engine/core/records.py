@@ -28,7 +28,7 @@ from engine.core.types import (
     Trade,
     TradeCondition,
 )
-from engine.core.views import Counterfactual
+from engine.core.views import BreakerView, Counterfactual, Outlook
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -144,6 +144,13 @@ class ControlChanged(Record, frozen=True, tag="control"):
     who: Actor
 
 
+class BreakerChanged(Record, frozen=True, tag="breaker"):
+    """A circuit breaker took another state, with the figures on which it did."""
+
+    breaker: BreakerView
+    who: Actor
+
+
 class Accounted(Record, frozen=True, tag="account"):
     """The account at a moment worth keeping: day start, after a fill, every 15 minutes."""
 
@@ -244,6 +251,15 @@ class Measured(Record, frozen=True, tag="telemetry"):
     values: dict[str, float]
 
 
+class Outlooked(Record, frozen=True, tag="outlook"):
+    """Why a symbol is or isn't traded, as it was shown; the newest of each symbol is kept.
+
+    Asked in wall time, so that it is no part of the digest.
+    """
+
+    outlook: Outlook
+
+
 AnyRecord = (
     RunStarted
     | OrderChanged
@@ -257,6 +273,7 @@ AnyRecord = (
     | Signalled
     | Denied
     | ControlChanged
+    | BreakerChanged
     | Accounted
     | RegimeChanged
     | ConditionChanged
@@ -269,6 +286,7 @@ AnyRecord = (
     | Noted
     | Cursor
     | Measured
+    | Outlooked
 )
 
 DURABLE: tuple[type[Record], ...] = (
@@ -281,10 +299,11 @@ DURABLE: tuple[type[Record], ...] = (
     ProposalChanged,
     Commanded,
     ControlChanged,
+    BreakerChanged,
     ParameterSet,
     ConditionChanged,
     Cooldown,
 )
 """Kinds whose loss would be a lost order, fill, approval, change or audit line."""
 
-TELEMETRY: tuple[type[Record], ...] = (Measured,)
+TELEMETRY: tuple[type[Record], ...] = (Measured, Outlooked)

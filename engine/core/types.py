@@ -55,6 +55,14 @@ class Control(StrEnum):
         return ("ACTIVE", "REDUCING", "HALTED", "LOCKED").index(self.value)
 
 
+class BreakerState(StrEnum):
+    """CLOSED lets entries through, OPEN stops them, HALF_OPEN lets one through on trial."""
+
+    CLOSED = "CLOSED"
+    OPEN = "OPEN"
+    HALF_OPEN = "HALF_OPEN"
+
+
 class ApprovalMode(StrEnum):
     """Which proposals wait for a person."""
 

@@ -14,6 +14,7 @@ from engine.core.types import (
     Actor,
     ApprovalMode,
     Bar,
+    BreakerState,
     Control,
     Decision,
     FeedKind,
@@ -37,6 +38,27 @@ class ControlView(Value, frozen=True):
     reason: str
     since_ns: int
     who: Actor
+
+
+class BreakerView(Value, frozen=True):
+    """A circuit breaker: what it measures of which base, its limit, and what clears it.
+
+    `until_ns` is when time alone brings its next state, 0 where time alone never does; a
+    `hard` one halts and waits for a person.
+    """
+
+    name: str
+    title: str
+    state: BreakerState
+    value: float
+    limit: float
+    unit: str
+    base: str
+    since_ns: int
+    until_ns: int
+    reason: str
+    clears: str
+    hard: bool = False
 
 
 class FeedView(Value, frozen=True):
@@ -211,6 +233,7 @@ class Snapshot(Value, frozen=True):
     counterfactuals: tuple[Counterfactual, ...]
     health: Health
     acks: tuple[Ack, ...]
+    breakers: tuple[BreakerView, ...] = ()
 
 
 class JournalLine(Value, frozen=True, gc=False):

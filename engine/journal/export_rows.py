@@ -13,6 +13,7 @@ import msgspec
 from engine.core.clock import MILLISECOND
 from engine.core.records import (
     AnyRecord,
+    BreakerChanged,
     Commanded,
     ControlChanged,
     FeedChanged,
@@ -176,6 +177,11 @@ def governance(reader: Reader) -> Iterator[Row]:
     for seq, record in _kind(reader, "control"):
         if isinstance(record, ControlChanged):
             rows.append((seq, {"event": "control", "state": record.state, **_json(record)}))
+    for seq, record in _kind(reader, "breaker"):
+        if isinstance(record, BreakerChanged):
+            breaker = record.breaker
+            row = {"event": "breaker", "breaker": breaker.name, "state": breaker.state}
+            rows.append((seq, {**row, **_json(record)}))
     for seq, record in _kind(reader, "proposal"):
         if isinstance(record, ProposalChanged):
             proposal = record.proposal

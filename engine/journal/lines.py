@@ -127,6 +127,12 @@ def _control(record: r.ControlChanged) -> Words:
     return record.who, f"control state {record.state}: {record.reason}", "", ""
 
 
+def _breaker(record: r.BreakerChanged) -> Words:
+    breaker = record.breaker
+    text = f"breaker {breaker.name} {breaker.state}: {breaker.reason}"
+    return record.who, text, breaker.name, ""
+
+
 def _regime(record: r.RegimeChanged) -> Words:
     text = f"regime {record.from_regime} → {record.to_regime} ({record.confidence:.0%})"
     return Actor.ENGINE, text, "", record.symbol
@@ -192,6 +198,7 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.Decided: _decision,
     r.Denied: _denied,
     r.ControlChanged: _control,
+    r.BreakerChanged: _breaker,
     r.RegimeChanged: _regime,
     r.ConditionChanged: _condition,
     r.Cooldown: _cooldown,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import JournalError
-from engine.journal.schema import FUNDING, VERSION, statements
+from engine.journal.schema import BREAKERS, FUNDING, OUTLOOKS, VERSION, statements
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -24,7 +24,16 @@ def _add_funding(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-STEPS: Mapping[int, Step] = {1: _add_funding}
+def _add_breakers(connection: sqlite3.Connection) -> None:
+    """Version 3 keeps breakers apart from the control states, and the newest outlooks."""
+    connection.execute("ALTER TABLE circuit_breaker_events RENAME TO control_before")
+    for statement in statements(OUTLOOKS + BREAKERS):
+        connection.execute(statement)
+    connection.execute("INSERT INTO control_history SELECT * FROM control_before")
+    connection.execute("DROP TABLE control_before")
+
+
+STEPS: Mapping[int, Step] = {1: _add_funding, 2: _add_breakers}
 """By the version a step starts from; version 1 is the first that was released."""
 
 

@@ -15,6 +15,7 @@ from engine.core.clock import MINUTE
 from engine.core.records import (
     Accounted,
     AnyRecord,
+    BreakerChanged,
     Commanded,
     ConditionChanged,
     ControlChanged,
@@ -50,7 +51,8 @@ _DECISION, _SIGNAL = _into("decisions", 12), _into("signals", 11)
 _BLOCKED, _FOLLOWED = _into("blocked_trades", 18), _into("counterfactuals", 11)
 _VALUE, _HISTORY = _into("param_values", 6), _into("param_history", 7)
 _ACCOUNT, _REGIME = _into("account_history", 16), _into("regime_transitions", 8)
-_CONDITION, _BREAKER = _into("active_conditions", 20), _into("circuit_breaker_events", 5)
+_CONDITION, _BREAKER = _into("active_conditions", 20), _into("circuit_breaker_events", 12)
+_CONTROLS = _into("control_history", 5)
 _CONTROL, _COOLDOWN, _COMMAND = _into("control", 6), _into("cooldowns", 4), _into("commands", 10)
 _FUNDING = _into("funding", 10)
 CLOSED = "DELETE FROM positions WHERE id = ?"
@@ -243,8 +245,19 @@ def _condition(r: ConditionChanged, seq: int) -> Iterator[Row]:
 
 
 def _control(r: ControlChanged, seq: int) -> Iterator[Row]:
-    yield _BREAKER, (seq, r.time_ns, r.state, r.reason, r.who)
+    yield _CONTROLS, (seq, r.time_ns, r.state, r.reason, r.who)
     yield _CONTROL, (1, r.state, r.reason, r.who, r.time_ns, seq)
+
+
+def _breaker(r: BreakerChanged, seq: int) -> Iterator[Row]:
+    b = r.breaker
+    yield (
+        _BREAKER,
+        (
+            *(seq, r.time_ns, b.name, b.state, b.value, b.limit, b.unit, b.base, b.reason),
+            *(b.clears, b.until_ns, r.who),
+        ),
+    )
 
 
 def _cooldown(r: Cooldown, seq: int) -> Iterator[Row]:
@@ -279,6 +292,7 @@ _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     RegimeChanged: _regime,
     ConditionChanged: _condition,
     ControlChanged: _control,
+    BreakerChanged: _breaker,
     Cooldown: _cooldown,
     Commanded: _command,
 }

@@ -22,6 +22,7 @@ from engine.core.errors import JournalError
 from engine.core.records import (
     Accounted,
     AnyRecord,
+    BreakerChanged,
     Commanded,
     ControlChanged,
     Cooldown,
@@ -30,6 +31,7 @@ from engine.core.records import (
     Filled,
     Followed,
     OrderChanged,
+    Outlooked,
     ParameterSet,
     PositionChanged,
     ProposalChanged,
@@ -215,14 +217,24 @@ class Reader:
 
     def control(self) -> ControlView | None:
         """The control state as it was last set."""
-        found = self._records("circuit_breaker_events", ControlChanged, 1)
+        found = self._records("control_history", ControlChanged, 1)
         if not found:
             return None
         r = found[0]
         return ControlView(state=Control(r.state), reason=r.reason, since_ns=r.time_ns, who=r.who)
 
     def controls(self, limit: int = 100) -> list[ControlChanged]:
-        return self._records("circuit_breaker_events", ControlChanged, limit)
+        return self._records("control_history", ControlChanged, limit)
+
+    def breakers(self, limit: int = 100) -> list[BreakerChanged]:
+        return self._records("circuit_breaker_events", BreakerChanged, limit)
+
+    def outlooks(self, symbol: str | None = None) -> list[Outlooked]:
+        """The newest outlook of each symbol, or of one; they carry no hash."""
+        where, values = ("symbol = ?", (symbol,)) if symbol else ("1", ())
+        query = f"SELECT body FROM outlooks WHERE {where} ORDER BY symbol"
+        found = [decode(body) for (body,) in self._rows(query, *values)]
+        return [record for record in found if isinstance(record, Outlooked)]
 
     def parameters(self) -> list[ParameterSet]:
         """The last setting of each parameter in each scope."""

@@ -20,7 +20,8 @@ _COUNTED = (
     *(("runs", "run_started"), ("trades", "trade"), ("approvals", "proposal")),
     *(("decisions", "decision"), ("signals", "signal"), ("blocked_trades", "denial")),
     *(("param_history", "parameter"), ("account_history", "account"), ("commands", "command")),
-    *(("regime_transitions", "regime"), ("circuit_breaker_events", "control")),
+    *(("regime_transitions", "regime"), ("circuit_breaker_events", "breaker")),
+    ("control_history", "control"),
 )
 
 

@@ -16,6 +16,7 @@ from engine.core.clock import day_of
 from engine.core.records import (
     Accounted,
     AnyRecord,
+    BreakerChanged,
     ConditionChanged,
     ControlChanged,
     Cooldown,
@@ -44,7 +45,7 @@ from engine.core.types import (
     TradeCondition,
     Value,
 )
-from engine.core.views import ControlView
+from engine.core.views import BreakerView, ControlView
 from engine.journal.codec import decode
 
 T = TypeVar("T")
@@ -84,6 +85,7 @@ class Recovered(Value, frozen=True):
     day: int
     counts: dict[str, int]
     folded: int = 0
+    breakers: tuple[BreakerView, ...] = ()
     funding: tuple[Funding, ...] = ()
     own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
 
@@ -108,7 +110,7 @@ class _Named(msgspec.Struct):
 
 
 _WHOLE = frozenset(
-    ("run_started", "fill", "funded", "control", "condition", "cooldown", "parameter")
+    ("run_started", "fill", "funded", "control", "breaker", "condition", "cooldown", "parameter")
 )
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
 _LIVE = frozenset(state.value for state in OrderState if state.live)
@@ -136,6 +138,7 @@ class Fold:
         self._trades: deque[str] = deque(maxlen=RECENT_TRADES)
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
+        self._breakers: dict[str, BreakerView] = {}
         self._cursor = ""
         self._accounted = ""
 
@@ -186,6 +189,8 @@ class Fold:
                 self._used(condition.id)
             case ControlChanged():
                 self._control = record
+            case BreakerChanged(breaker=breaker):
+                self._breakers[breaker.name] = breaker
             case Cooldown():
                 self._cooldowns[record.symbol] = record.until_ns
             case ParameterSet():
@@ -243,6 +248,7 @@ class Fold:
             day=day,
             counts=dict(self.counts),
             folded=folded,
+            breakers=tuple(self._breakers.values()),
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 2
+VERSION = 3
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -27,6 +27,23 @@ CREATE TABLE funding (
   mark TEXT, notional TEXT, amount TEXT, note TEXT, seq INTEGER);
 """
 """Since version 2."""
+
+OUTLOOKS = """
+CREATE TABLE outlooks (
+  symbol TEXT PRIMARY KEY, timestamp INTEGER NOT NULL, verdict TEXT NOT NULL,
+  body TEXT NOT NULL);
+"""
+"""Why each symbol is or isn't traded, the newest answer only. Since version 3."""
+
+BREAKERS = """
+CREATE TABLE control_history (
+  seq INTEGER PRIMARY KEY, timestamp INTEGER, state TEXT, reason TEXT, who TEXT);
+CREATE TABLE circuit_breaker_events (
+  seq INTEGER PRIMARY KEY, timestamp INTEGER, breaker TEXT, state TEXT, value REAL,
+  threshold REAL, unit TEXT, base TEXT, reason TEXT, clears TEXT, until_ns INTEGER,
+  who TEXT);
+"""
+"""Since version 3; before it, control states stood under the second of these names."""
 
 PROJECTIONS = """
 CREATE TABLE runs (
@@ -96,8 +113,6 @@ CREATE TABLE active_conditions (
   reasoning TEXT, created_at INTEGER, valid_until INTEGER, triggered INTEGER,
   triggered_at INTEGER, state TEXT, why TEXT, stop REAL, targets TEXT, pattern_id TEXT,
   timestamp INTEGER, seq INTEGER);
-CREATE TABLE circuit_breaker_events (
-  seq INTEGER PRIMARY KEY, timestamp INTEGER, state TEXT, reason TEXT, who TEXT);
 CREATE TABLE control (
   id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT, reason TEXT, who TEXT,
   since_ns INTEGER, seq INTEGER);
@@ -108,7 +123,8 @@ CREATE TABLE commands (
 CREATE INDEX trades_time ON trades (timestamp);
 """
 
-PROJECTIONS += FUNDING
+EVENTS += OUTLOOKS
+PROJECTIONS += FUNDING + BREAKERS
 
 
 def statements(script: str) -> list[str]:

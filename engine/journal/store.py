@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from engine.core.clock import wall_ns
-from engine.core.records import DURABLE, AnyRecord, Measured
+from engine.core.records import DURABLE, AnyRecord, Measured, Outlooked
 from engine.journal.codec import encode, kind_of, link, row_bytes
 from engine.journal.emergency import EmergencyLog
 from engine.journal.errors import JournalDamaged
@@ -24,6 +24,7 @@ Entry = tuple[int, AnyRecord, bool]
 belongs into the same transaction."""
 
 _EVENT = "INSERT INTO events VALUES (?, ?, ?, ?, ?)"
+_OUTLOOK = "INSERT OR REPLACE INTO outlooks VALUES (?, ?, ?, ?)"
 _TELEMETRY = 'INSERT INTO telemetry (timestamp, wall_ns, "values") VALUES (?, ?, ?)'
 _META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _durable = frozenset(DURABLE)
@@ -98,11 +99,16 @@ class Store:
         seq, chain = self.seq, self.chain
         events: list[tuple[int, int, str, str, bytes]] = []
         measured: list[tuple[int, int, str]] = []
+        outlooks: list[tuple[str, int, str, str]] = []
         rows: dict[str, list[tuple[Any, ...]]] = {}
         for number, record, _ in batch:
             if type(record) is Measured:
                 text = msgspec.json.encode(record.values, order="sorted").decode()
                 measured.append((record.time_ns, wall_ns(), text))
+                continue
+            if type(record) is Outlooked:
+                seen = record.outlook
+                outlooks.append((seen.symbol, record.time_ns, seen.verdict, encode(record)))
                 continue
             if number <= seq:
                 continue
@@ -114,6 +120,7 @@ class Store:
                 rows.setdefault(statement, []).append(values)
         connection.executemany(_EVENT, events)
         connection.executemany(_TELEMETRY, measured)
+        connection.executemany(_OUTLOOK, outlooks)
         self.skipped += project_into(connection, rows)
         return seq, chain
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from engine.core.clock import monotonic_ns
 from engine.core.errors import QuarterdeckError
-from engine.core.records import AnyRecord, Measured
+from engine.core.records import TELEMETRY, AnyRecord
 from engine.journal.adapter import SqliteThread
 from engine.journal.errors import JournalUnavailable
 from engine.journal.store import Entry, Store, is_durable
@@ -79,7 +79,7 @@ class Writer:
         if len(self._queue) >= TELEMETRY_BACKLOG and not self._room_for(record):
             return self.seq
         with self._lock:
-            if type(record) is Measured:
+            if type(record) in TELEMETRY:
                 self._queue.append((0, record, False))
             else:
                 self.seq += 1
@@ -98,7 +98,7 @@ class Writer:
         with self._lock:
             for record in records:
                 left -= 1
-                if type(record) is Measured:
+                if type(record) in TELEMETRY:
                     self._queue.append((0, record, left > 0))
                 else:
                     self.seq += 1
@@ -110,7 +110,7 @@ class Writer:
 
     def _room_for(self, record: AnyRecord) -> bool:
         """Whether a writer this far behind still takes the record; counts what it drops."""
-        if type(record) is not Measured:
+        if type(record) not in TELEMETRY:
             if len(self._queue) < BACKLOG or is_durable(record):
                 return True
             if self.state == "ok":

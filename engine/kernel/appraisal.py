@@ -118,6 +118,7 @@ class Appraiser:
         desk = self._desk
         self._roll()
         since = desk.now_ns - SECOND
+        blocking = desk.breakers.blocking()
         held = [self._exposure(symbol) for symbol in desk.symbols] or [0.0]
         return AccountContext(
             control=desk.control.state,
@@ -130,6 +131,8 @@ class Appraiser:
             trades_today=account.trades_today,
             opened_risk=desk.used.opened_risk,
             orders_last_s=sum(1 for at in self._sent if at > since),
+            breakers_open=len(blocking),
+            breakers=", ".join(one.title for one in blocking),
             largest_exposure=max(held),
         )
 
@@ -228,6 +231,7 @@ class Appraiser:
                     equity_trend=self._trend(account),
                     symbol_exposure=exposure,
                     leverage=wish.leverage,
+                    extra=self._trial(),
                 ),
                 desk.risk.around(symbol.symbol, 0.0, held),
             )
@@ -249,7 +253,7 @@ class Appraiser:
                 stop=float(stop) if stop else math.nan,
                 confidence=wish.confidence if wish.claimed is None else wish.claimed,
                 net_ev_bps=expected.net_bps,
-                quote_age_s=max(0, desk.now_ns - symbol.last_event_ns) / SECOND,
+                quote_age_s=self._age_s(symbol),
                 spread_bps=quote.spread_bps,
                 fee=fee,
                 can_short=instrument.can_short,
@@ -310,6 +314,17 @@ class Appraiser:
         return round_price(
             symbol.instrument, Decimal(repr(stop)), up=wish.direction is Direction.SHORT
         )
+
+    def _age_s(self, symbol: SymbolDesk) -> float:
+        """Age of the newest price; on a live feed of the newest trade or quote.
+
+        A candle that was asked for afterwards tells what was, and not that the stream lives.
+        """
+        desk = self._desk
+        age = max(0, desk.now_ns - symbol.last_event_ns) / SECOND
+        if desk.feed.manual_time:
+            return age
+        return max(age, desk.freshness.age_s(symbol.symbol, desk.now_ns))
 
     def _cooldown_left(self, symbol: str) -> float:
         until = self._desk.cooldowns.get(symbol, 0)

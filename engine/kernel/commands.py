@@ -25,6 +25,7 @@ from engine.core.types import Actor, ApprovalMode, Control, Purpose
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
+from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders
 
 Answer = tuple[str, str, str]
@@ -34,11 +35,14 @@ Answer = tuple[str, str, str]
 class Commands:
     """Carries out commands on the desk, in the order in which they came."""
 
-    def __init__(self, desk: Desk, orders: Orders, entries: Entries, exits: Exits) -> None:
+    def __init__(
+        self, desk: Desk, orders: Orders, entries: Entries, exits: Exits, guard: Guard
+    ) -> None:
         self._desk = desk
         self._orders = orders
         self._entries = entries
         self._exits = exits
+        self._guard = guard
         self._handlers: dict[type[Any], Callable[[Any], Answer]] = {
             c.Approve: self._approve,
             c.Amend: self._amend,
@@ -168,8 +172,15 @@ class Commands:
                 "engine_fault", f"the engine stopped by a fault: {desk.faults[0]}", "restart it"
             )
         if desk.control.state is Control.ACTIVE:
+            closed = self._guard.acknowledge(command.actor)
+            if closed:
+                return "resumed", f"closed: {', '.join(closed)}", ""
             return "already", "already active", ""
         self.set_control(Control.ACTIVE, command.reason or "resumed by a person", command.actor)
+        self._guard.acknowledge(command.actor)
+        still = ", ".join(one.title for one in desk.breakers.blocking())
+        if still:
+            return "resumed", f"active, but entries wait for: {still}", ""
         return "resumed", "active: entries are admitted again", ""
 
     def _flatten(self, command: c.Flatten) -> Answer:

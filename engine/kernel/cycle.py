@@ -16,6 +16,7 @@ from engine.core.views import StepTiming
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Candidate, Entries
 from engine.kernel.exits import Exits
+from engine.kernel.guard import Guard
 
 CYCLE_SECONDS = declare(
     "loop.cycle_sec", 30, low=5, high=300, step=5, unit="s", scopes="G", risk=0,
@@ -31,10 +32,11 @@ STEPS = ("health", "capital", "signals", "coordinate", "execute", "positions")
 class Cycle:
     """Runs the six steps in order and remembers how long each took."""
 
-    def __init__(self, desk: Desk, entries: Entries, exits: Exits) -> None:
+    def __init__(self, desk: Desk, entries: Entries, exits: Exits, guard: Guard) -> None:
         self._desk = desk
         self._entries = entries
         self._exits = exits
+        self._guard = guard
         self._last_us = dict.fromkeys(STEPS, 0.0)
         self._worst_us = dict.fromkeys(STEPS, 0.0)
         self._candidates: list[Candidate] = []
@@ -70,6 +72,7 @@ class Cycle:
     def _health(self) -> None:
         """Breakers before anything else: what they close stays closed for this cycle."""
         desk = self._desk
+        self._guard.look()
         for fill in desk.unacknowledged:
             if not desk.journal.pending:
                 desk.acknowledge(fill)
@@ -82,6 +85,7 @@ class Cycle:
         Asked every second on live feeds, since a cycle is too long to trade on a dead price.
         """
         desk = self._desk
+        self._guard.look()
         for name, stale in desk.freshness.changes(desk.now_ns):
             symbol = desk.symbols[name]
             if symbol.link in (Link.UP, Link.STALE):
@@ -104,14 +108,7 @@ class Cycle:
             desk.used.accounted_ns = desk.now_ns
             desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
             self._entries.appraiser.sample(account)
-        trip = desk.breakers.check(
-            float(account.day_start_equity),
-            float(account.equity),
-            float(account.peak_equity),
-            desk.params,
-        ) or desk.control.due(desk.now_ns)
-        if trip is not None:
-            self._entries.close_door(*trip)
+        self._guard.check_account(account)
 
     def _signals(self) -> None:
         """Strategies speak where a decision bar has closed since the last cycle."""

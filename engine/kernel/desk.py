@@ -14,7 +14,7 @@ from engine.core.clock import Clock, day_of
 from engine.core.commands import Ack
 from engine.core.ids import Ids
 from engine.core.parameters import Parameters
-from engine.core.records import DURABLE, AnyRecord, Cursor, Noted
+from engine.core.records import DURABLE, AnyRecord, Cursor, Noted, ProposalChanged
 from engine.core.settings import RunSettings
 from engine.core.types import (
     Actor,
@@ -39,7 +39,7 @@ from engine.market.quality import Freshness
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
 from engine.position.watch import PositionWatch
-from engine.risk.breakers import LossBreakers
+from engine.risk.breakers import Breakers
 from engine.risk.control import ControlMachine
 from engine.risk.portfolio import PortfolioRisk
 from engine.strategies.base import Strategy
@@ -103,7 +103,7 @@ class Desk:
     proposals: ProposalBook
     sniper: Sniper
     control: ControlMachine
-    breakers: LossBreakers
+    breakers: Breakers
     statistics: TradeStatistics
     freshness: Freshness
     strategies: tuple[Strategy, ...]
@@ -159,6 +159,16 @@ class Desk:
             trend_mean=used.trend_mean,
             trend_samples=used.trend_samples,
             accounted_ns=used.accounted_ns,
+        )
+
+    def propose(self, proposal: Proposal, who: Actor, why: str = "") -> ProposalChanged:
+        """The record of a proposal as it stands now."""
+        return ProposalChanged(
+            time_ns=self.now_ns,
+            proposal=proposal,
+            who=who,
+            why=why,
+            own_targets=self.own_targets.get(proposal.id, ()),
         )
 
     def note(self, text: str, *, ref: str = "", symbol: str = "") -> None:

@@ -8,6 +8,7 @@ yes to exactly what was shown.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -18,11 +19,9 @@ from engine.core.errors import CommandRefused
 from engine.core.exits import ExitReason
 from engine.core.records import (
     ConditionChanged,
-    ControlChanged,
     Decided,
     Denied,
     FeedChanged,
-    ProposalChanged,
     RegimeChanged,
     Signalled,
 )
@@ -52,6 +51,7 @@ from engine.kernel.appraisal import Appraisal, Appraiser, Wish
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower, Unmade
+from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import Costs
@@ -76,10 +76,11 @@ class Candidate:
 class Entries:
     """Everything between a decision bar and an entry order. Owned by the kernel thread."""
 
-    def __init__(self, desk: Desk, orders: Orders, exits: Exits) -> None:
+    def __init__(self, desk: Desk, orders: Orders, exits: Exits, guard: Guard) -> None:
         self._desk = desk
         self._orders = orders
         self._exits = exits
+        self._guard = guard
         self.appraiser = Appraiser(desk)
         self.follower = Follower(desk)
         self._combiner = Combiner(desk.params, [TechnicalSource()])
@@ -182,7 +183,8 @@ class Entries:
         if candidate.closes is not None:
             self._close_by_signal(candidate)
             return
-        desk = self._desk
+        desk, wish = self._desk, candidate.wish
+        self._guard.asked(wish.symbol.symbol, str(wish.direction), wish.strategy)
         account = self.appraiser.account()
         appraisal = self.appraiser.appraise(candidate.wish, account)
         refused = first_refusal(appraisal.gates)
@@ -196,7 +198,7 @@ class Entries:
         if why:
             self._wait(proposal, why)
         else:
-            self._send(proposal, Actor.ENGINE, "admitted without a person")
+            self._send_unasked(proposal, "admitted without a person")
 
     def _close_by_signal(self, candidate: Candidate) -> None:
         """A decision against a position ends it, wherever automatic reductions are allowed."""
@@ -249,12 +251,13 @@ class Entries:
         desk = self._desk
         waiting = msgspec.structs.replace(proposal, why_waits=why)
         desk.proposals.restore(waiting, desk.proposals.kind_of(proposal.id))
-        desk.record(
-            ProposalChanged(
-                time_ns=desk.now_ns, proposal=waiting, who=Actor.ENGINE, why=f"waits: {why}"
-            )
-        )
+        desk.record(desk.propose(waiting, Actor.ENGINE, f"waits: {why}"))
         return waiting
+
+    def _send_unasked(self, proposal: Proposal, why: str) -> None:
+        """Send without a person; a refusal has been journaled with the proposal it ended."""
+        with suppress(CommandRefused):
+            self._send(proposal, Actor.ENGINE, why)
 
     def _send(self, proposal: Proposal, who: Actor, why: str) -> Order:
         """Plan the position, commit approval and intent together, send."""
@@ -289,7 +292,7 @@ class Entries:
             proposal=approved.id,
             expected=approved.price,
         )
-        change = ProposalChanged(time_ns=desk.now_ns, proposal=approved, who=who, why=why)
+        change = desk.propose(approved, who, why)
         self.appraiser.sent(float(approved.risk))
         try:
             sent = self._orders.enter(order, approved.gates, change)
@@ -368,6 +371,7 @@ class Entries:
             stop=condition.stop,
             target=condition.targets[0] if condition.targets else math.nan,
         )
+        self._guard.asked(symbol.symbol, str(wish.direction), wish.strategy)
         account = self.appraiser.account()
         appraisal = self.appraiser.appraise(wish, account)
         decision = self._ordered(wish, condition.reasoning, appraisal)
@@ -385,7 +389,7 @@ class Entries:
         if why:
             self._wait(proposal, why)
         else:
-            self._send(proposal, Actor.ENGINE, "condition triggered")
+            self._send_unasked(proposal, "condition triggered")
 
     def _ordered(self, wish: Wish, reasoning: str, appraisal: Appraisal) -> Decision:
         """The decision that stands behind an entry which no vote made."""
@@ -444,7 +448,7 @@ class Entries:
             factors=appraisal.factors or None,
             note=note,
         )
-        desk.record(ProposalChanged(time_ns=desk.now_ns, proposal=new, who=Actor.ENGINE, why=note))
+        desk.record(desk.propose(new, Actor.ENGINE, note))
         raise CommandRefused(
             "changed", f"the market moved: {note}", f"approve v{new.version} if it still holds"
         )
@@ -512,9 +516,7 @@ class Entries:
             factors=factors,
             note=f"amended by a {command.actor}",
         )
-        desk.record(
-            ProposalChanged(time_ns=desk.now_ns, proposal=new, who=command.actor, why="amended")
-        )
+        desk.record(desk.propose(new, command.actor, "amended"))
         return new
 
     def reject(self, proposal_id: str, reason: str, who: Actor) -> Proposal:
@@ -523,16 +525,11 @@ class Entries:
         known = desk.proposals.get(proposal_id)
         if known is not None and known.state is ProposalState.REJECTED and reason:
             explained = msgspec.structs.replace(known, note=reason)
-            desk.record(
-                ProposalChanged(time_ns=desk.now_ns, proposal=explained, who=who, why=reason)
-            )
+            desk.proposals.restore(explained, desk.proposals.kind_of(known.id))
+            desk.record(desk.propose(explained, who, reason))
             return explained
         proposal = desk.proposals.reject(proposal_id, reason)
-        desk.record(
-            ProposalChanged(
-                time_ns=desk.now_ns, proposal=proposal, who=who, why=reason or "rejected"
-            )
-        )
+        desk.record(desk.propose(proposal, who, reason or "rejected"))
         self.follow(proposal, "rejected")
         return proposal
 
@@ -569,18 +566,7 @@ class Entries:
         why = desk.proposals.needs_person(proposal, desk.proposals.mode, self.appraiser.account())
         return self._wait(proposal, why)
 
-    # What closes the door for everybody.
-
-    def close_door(self, state: Control, reason: str) -> None:
-        """A breaker fired, or the day it closed is over."""
-        desk = self._desk
-        if desk.control.move(state, reason, Actor.ENGINE, desk.now_ns):
-            desk.record(
-                ControlChanged(time_ns=desk.now_ns, state=state, reason=reason, who=Actor.ENGINE)
-            )
-            desk.journal.barrier()
-            if state is not Control.ACTIVE:
-                self._orders.cancel_entries(reason)
+    # The feed.
 
     def feed_changed(self, status: FeedStatus) -> None:
         self._desk.record(FeedChanged(time_ns=self._desk.now_ns, status=status))

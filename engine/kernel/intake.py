@@ -28,6 +28,7 @@ from engine.core.types import (
 from engine.kernel.desk import Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
+from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders
 from engine.kernel.symbols import SymbolDesk
 
@@ -35,11 +36,14 @@ from engine.kernel.symbols import SymbolDesk
 class Intake:
     """Market events into the desk. `pending_since_ns` tells the loop that a decision waits."""
 
-    def __init__(self, desk: Desk, orders: Orders, exits: Exits, follower: Follower) -> None:
+    def __init__(
+        self, desk: Desk, orders: Orders, exits: Exits, follower: Follower, guard: Guard
+    ) -> None:
         self._desk = desk
         self._orders = orders
         self._exits = exits
         self._follower = follower
+        self._guard = guard
         self.pending_since_ns = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Tick: self._tick,
@@ -160,6 +164,8 @@ class Intake:
                 return
             symbol.link, symbol.link_reason = status.link, status.reason
         else:
+            if status.link is Link.DOWN and (desk.link is None or desk.link.link is not Link.DOWN):
+                self._guard.failed(f"feed {status.venue} down: {status.reason}")
             desk.link = status
             for symbol in desk.symbols.values():
                 if status.link in (Link.UP, Link.DOWN, Link.ENDED):

@@ -13,13 +13,14 @@ from threading import Event, Thread
 from engine.core.clock import SECOND, ManualClock, monotonic_ns
 from engine.core.commands import AnyCommand
 from engine.core.errors import InvariantBroken, QuarterdeckError
-from engine.core.types import Actor, Bar, Control, MarketEvent
+from engine.core.types import Actor, Bar, Control, MarketEvent, Order
 from engine.journal.mailbox import Mailbox
 from engine.kernel.commands import Commands
 from engine.kernel.cycle import CYCLE_SECONDS, Cycle
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
+from engine.kernel.guard import Guard
 from engine.kernel.intake import Intake
 from engine.kernel.orders import Orders
 from engine.kernel.publish import Publisher
@@ -62,10 +63,15 @@ class Kernel:
         self.fault: BaseException | None = None
         self.orders = Orders(desk)
         self.exits = Exits(desk, self.orders)
-        self.entries = Entries(desk, self.orders, self.exits)
-        self.intake = Intake(desk, self.orders, self.exits, self.entries.follower)
-        self.cycle = Cycle(desk, self.entries, self.exits)
-        self.commands = Commands(desk, self.orders, self.entries, self.exits)
+        self.guard = Guard(desk, self.orders)
+        self.orders.admit = self.guard.admit
+        self.orders.on_rejected = self._rejected
+        self.orders.on_end.append(self.guard.ended)
+        self.exits.closed.append(self.guard.trade_closed)
+        self.entries = Entries(desk, self.orders, self.exits, self.guard)
+        self.intake = Intake(desk, self.orders, self.exits, self.entries.follower, self.guard)
+        self.cycle = Cycle(desk, self.entries, self.exits, self.guard)
+        self.commands = Commands(desk, self.orders, self.entries, self.exits, self.guard)
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
@@ -142,6 +148,9 @@ class Kernel:
             self._run_due(desk.now_ns)
         self._publish(force=bool(asked))
         return bool(events)
+
+    def _rejected(self, order: Order) -> None:
+        self.guard.failed(f"{order.symbol} order refused: {order.reason}")
 
     def _open_mail(self) -> list[AnyCommand]:
         """Commands left in the letter box; forgotten there once they are journaled here."""
@@ -256,4 +265,5 @@ class Kernel:
 
     def _last_words(self) -> None:
         self.cycle.remember_cursor()
+        self.publisher.last_outlooks()
         self._publish(force=True)

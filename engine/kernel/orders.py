@@ -40,6 +40,7 @@ ENTRIES = (Purpose.ENTRY, Purpose.SCALE_IN)
 
 Upkeep = Callable[[Fill, Order, Booked], list[AnyRecord]]
 Ended = Callable[[Order], None]
+Admit = Callable[[Order], str]
 
 
 class Orders:
@@ -47,13 +48,16 @@ class Orders:
 
     `on_fill` and `on_end` are set by whoever watches positions: the first returns the
     records that belong to the fill's own transaction, the second hears of orders that ended
-    with something left.
+    with something left. `admit` says why an entry must not be sent, `on_rejected` hears of what
+    the venue refused.
     """
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.on_fill: Upkeep | None = None
         self.on_end: list[Ended] = []
+        self.admit: Admit | None = None
+        self.on_rejected: Callable[[Order], None] | None = None
 
     def make(
         self,
@@ -93,9 +97,13 @@ class Orders:
         """Commit an entry's intent together with `records`, then send it.
 
         Raises `CommandRefused` with code `journal` when the intent can't be committed; then
-        nothing was sent, and the order is journaled as cancelled when the disk is back.
+        nothing was sent, and the order is journaled as cancelled when the disk is back. Code
+        `breaker_open` is a breaker's refusal of this very order.
         """
         desk = self._desk
+        refused = self.admit(order) if self.admit is not None else ""
+        if refused:
+            raise CommandRefused("breaker_open", f"nothing was sent: {refused}")
         desk.orders[order.id] = order
         intent = OrderChanged(time_ns=desk.now_ns, order=order, gates=gates)
         desk.record(*records, intent)
@@ -213,6 +221,8 @@ class Orders:
         desk = self._desk
         self._keep(order)
         desk.record(OrderChanged(time_ns=desk.now_ns, order=order))
+        if order.state is OrderState.REJECTED and self.on_rejected is not None:
+            self.on_rejected(order)
         if not order.state.live:
             self._tell_end(order)
 

@@ -13,9 +13,11 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.core.clock import MILLISECOND, SECOND, monotonic_ns
+from engine.core.clock import MILLISECOND, MINUTE, SECOND, monotonic_ns
+from engine.core.records import Outlooked
 from engine.core.types import Control, FeedKind, Link, Proposal, Value
 from engine.core.views import (
+    BreakerView,
     ControlView,
     EquityPoint,
     FeedView,
@@ -27,6 +29,7 @@ from engine.core.views import (
     Snapshot,
 )
 from engine.execution.sniper import CHECK_BUDGET
+from engine.journal.codec import plain_text
 from engine.kernel.cycle import Cycle
 from engine.kernel.desk import Desk, waiting
 from engine.kernel.entries import Entries
@@ -36,10 +39,13 @@ from engine.portfolio.pnl import pnl, pnl_pct
 
 V = TypeVar("V", bound=Value)
 
-_encode = msgspec.msgpack.encode
+_encode = msgspec.msgpack.Encoder(enc_hook=plain_text).encode
 
 OUTLOOK_EVERY_NS = SECOND
 """How often the why-not gates of every symbol are evaluated for the screen."""
+
+OUTLOOK_KEPT_NS = MINUTE
+"""How often an outlook that says the same is left in the journal, in wall time."""
 
 EQUITY_EVERY_NS = 15 * SECOND
 """Spacing of the equity line, in engine time."""
@@ -60,7 +66,9 @@ class Publisher:
         self._run: RunInfo | None = None
         self._markets: dict[str, MarketView] = {}
         self._positions: dict[str, PositionView] = {}
+        self._breaker_views: dict[str, BreakerView] = {}
         self._outlooks: dict[str, Outlook] = {}
+        self._kept: dict[str, tuple[int, tuple[object, ...]]] = {}
         self._outlooks_at = 0
         self._equity_at = 0
         self._rate_at = monotonic_ns()
@@ -112,8 +120,16 @@ class Publisher:
                 counterfactuals=self._entries.follower.views(),
                 health=self._health(),
                 acks=tuple(desk.acks),
+                breakers=self._breakers(),
             )
         )
+
+    def _breakers(self) -> tuple[BreakerView, ...]:
+        views = {view.name: view for view in self._desk.breakers.views()}
+        self._breaker_views = {
+            name: _same(self._breaker_views.get(name), view) for name, view in views.items()
+        }
+        return tuple(self._breaker_views.values())
 
     def _run_info(self) -> RunInfo:
         desk, settings = self._desk, self._desk.settings
@@ -158,7 +174,7 @@ class Publisher:
             last=symbol.last,
             bid=quote.bid if quote is not None else math.nan,
             ask=quote.ask if quote is not None else math.nan,
-            change_pct=symbol.feature("price_change_24h"),
+            change_pct=symbol.feature("price_change_24h") * 100.0,
             volume_ratio=symbol.feature("volume_ratio"),
             link=symbol.link,
             age_ns=age // SECOND * SECOND,
@@ -211,6 +227,22 @@ class Publisher:
         for symbol in self._desk.symbols.values():
             view = self._entries.outlook(symbol)
             self._outlooks[symbol.symbol] = _same(self._outlooks.get(symbol.symbol), view)
+            self._keep_outlook(view, now)
+
+    def _keep_outlook(self, view: Outlook, now: int) -> None:
+        """Leave an outlook in the journal when its answer changed, and once a minute."""
+        answer = (view.verdict, *(gate.passed for gate in view.gates))
+        at, before = self._kept.get(view.symbol, (0, ()))
+        desk = self._desk
+        if (answer != before or now - at >= OUTLOOK_KEPT_NS) and desk.now_ns:
+            self._kept[view.symbol] = (now, answer)
+            desk.journal.append(Outlooked(time_ns=desk.now_ns, outlook=view))
+
+    def last_outlooks(self) -> None:
+        """Leave every outlook as it is now, for who asks when the engine has gone."""
+        self._outlooks_at = 0
+        self._kept.clear()
+        self._refresh_outlooks()
 
     def _health(self) -> Health:
         desk = self._desk

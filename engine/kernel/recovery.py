@@ -14,10 +14,9 @@ import msgspec
 
 from engine.core.clock import iso
 from engine.core.parameters import Scope
-from engine.core.records import OrderChanged, ProposalChanged, RunStarted
+from engine.core.records import OrderChanged, RunStarted
 from engine.core.types import (
     Actor,
-    Control,
     Direction,
     FeedStatus,
     Fill,
@@ -30,6 +29,7 @@ from engine.core.types import (
     Purpose,
     Side,
 )
+from engine.core.views import ControlView
 from engine.execution.orders import advance
 from engine.execution.paper import PaperBroker
 from engine.journal.recovered import Recovered
@@ -173,28 +173,35 @@ def _proposals(desk: Desk, recovered: Recovered) -> None:
     """What waited waits on; what was approved and never became an order has failed."""
     alive = {order.proposal for order in desk.orders.values()}
     filled = {position.proposal for position, _ in recovered.positions}
+    filled |= {trade.proposal for trade in recovered.trades}
     for proposal in recovered.proposals:
-        if proposal.state is ProposalState.WAITING:
-            desk.proposals.restore(proposal)
-            if proposal.version > 1 or len(proposal.targets) == 1:
-                desk.own_targets[proposal.id] = tuple(map(float, proposal.targets))
-            if any(factor.name == OWN_SIZE for factor in proposal.factors):
-                desk.own_sizes.add(proposal.id)
-        elif proposal.state is ProposalState.APPROVED and proposal.id not in alive:
+        desk.proposals.restore(proposal)
+        if proposal.state is ProposalState.APPROVED and proposal.id not in alive:
             done = proposal.id in filled
             state = ProposalState.FILLED if done else ProposalState.FAILED
             note = "" if done else "the engine stopped before it was filled; nothing was repeated"
-            ended = msgspec.structs.replace(proposal, state=state, note=note)
-            desk.proposals.restore(ended)
-            desk.record(
-                ProposalChanged(time_ns=desk.now_ns, proposal=ended, who=Actor.ENGINE, why=note)
-            )
+            ended = desk.proposals.end(proposal.id, state, note)
+            desk.record(desk.propose(ended, Actor.ENGINE, note))
+            continue
+        if proposal.id in recovered.own_targets:
+            desk.own_targets[proposal.id] = recovered.own_targets[proposal.id]
+        if any(factor.name == OWN_SIZE for factor in proposal.factors):
+            desk.own_sizes.add(proposal.id)
 
 
 def _control(desk: Desk, recovered: Recovered) -> None:
-    stored = recovered.control
-    if stored is not None and stored.state is not Control.ACTIVE:
-        desk.control = ControlMachine.restored([stored])
+    """The most restrictive of what was stored, and of what a breaker left open demands."""
+    stored = [recovered.control] if recovered.control is not None else []
+    holding = bool(recovered.positions or recovered.orders)
+    won = [trade.won for trade in recovered.trades]
+    trip = desk.breakers.restore(recovered.breakers, won, holding)
+    desk.breakers.runaway.resume_day(desk.ledger.trades_today, desk.now_ns)
+    if trip is not None:
+        halted = ControlView(
+            state=trip.state, reason=trip.reason, since_ns=desk.now_ns, who=Actor.ENGINE
+        )
+        stored.append(halted)
+    desk.control = ControlMachine.restored(stored)
 
 
 def _summary(desk: Desk, recovered: Recovered) -> str:

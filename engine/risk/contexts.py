@@ -15,6 +15,7 @@ from engine.risk.exposure import UNCLASSIFIED
 class AccountContext:
     """The account as the gates see it; amounts in the quote currency.
 
+    `breakers_open` counts the circuit breakers that stop entries, `breakers` names them.
     `opened_risk` adds up the losses at the stops of the entries since 00:00 UTC,
     `open_positions` counts positions and entries on their way, `largest_exposure` is the
     notional of the symbol that has most, `largest_sector` of the sector, `largest_cluster` of
@@ -32,6 +33,8 @@ class AccountContext:
     trades_today: int
     opened_risk: float
     orders_last_s: int
+    breakers_open: int = 0
+    breakers: str = ""
     largest_exposure: float = 0.0
     largest_cluster: float | None = None
     largest_sector: float = 0.0

@@ -157,6 +157,13 @@ def _control(a: AccountContext) -> Gate:
     )
 
 
+def _breakers(a: AccountContext) -> Gate:
+    return _most(
+        DenialCode.BREAKER_OPEN, "circuit breakers", a.breakers_open, 0.0, "open",
+        detail=a.breakers,
+    )  # fmt: skip
+
+
 def _open_positions(a: AccountContext, p: Parameters, regime: str | None, more: int) -> Gate:
     return _most(
         DenialCode.OPEN_POSITIONS, "open positions", a.open_positions + more,
@@ -325,6 +332,7 @@ def _confidence(c: GateContext, p: Parameters) -> Gate:
 
 _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _control(c.account),
+    lambda c, p: _breakers(c.account),
     _freshness,
     _spread,
     _leverage,

@@ -1,14 +1,12 @@
-"""The control state and the breakers: who may tighten, who may loosen, and when."""
+"""The control state: who may tighten, who may loosen, and when."""
 
 from __future__ import annotations
 
 import pytest
 
 from engine.core.clock import DAY
-from engine.core.parameters import Parameters
 from engine.core.types import Actor, Control
 from engine.core.views import ControlView
-from engine.risk.breakers import LossBreakers, Trip
 from engine.risk.control import DAY_CLOSED, ControlMachine
 
 NOON = 20_000 * DAY + DAY // 2
@@ -78,56 +76,3 @@ def test_a_restart_takes_the_most_restrictive_state_stored() -> None:
     control = ControlMachine.restored(views)
     assert control.view() == views[1]
     assert ControlMachine.restored([]).state is Control.ACTIVE
-
-
-def check(
-    breakers: LossBreakers, equity: float, start: float = 100.0, peak: float = 100.0
-) -> Trip | None:
-    return breakers.check(start, equity, peak, Parameters())
-
-
-def test_the_daily_loss_closes_the_day_at_its_limit() -> None:
-    breakers = LossBreakers()
-    assert check(breakers, 96.01) is None
-    trip = check(breakers, 96.0)
-    assert trip is not None
-    assert trip.state is Control.REDUCING
-    assert trip.reason.startswith(DAY_CLOSED)
-    assert "4.00 %" in trip.reason
-
-
-def test_the_drawdown_halts_and_goes_before_the_daily_loss() -> None:
-    assert check(LossBreakers(), 80.01, start=81.0) is None
-    trip = check(LossBreakers(), 80.0, start=100.0)
-    assert trip is not None
-    assert trip.state is Control.HALTED
-    assert "drawdown 20.00 %" in trip.reason
-
-
-def test_a_person_who_resumed_is_not_overruled_until_the_loss_has_gone_and_come_again() -> None:
-    breakers = LossBreakers()
-    assert check(breakers, 95.0) is not None
-    assert check(breakers, 94.0) is None
-    assert check(breakers, 97.0) is None
-    assert check(breakers, 95.0) is not None
-
-
-def test_a_person_who_cleared_a_drawdown_is_not_halted_again_by_the_same_one() -> None:
-    breakers = LossBreakers()
-    assert check(breakers, 80.0, start=81.0) is not None
-    assert check(breakers, 79.0, start=81.0) is None
-    assert check(breakers, 90.0, start=91.0) is None
-    again = check(breakers, 79.0, start=80.0)
-    assert again is not None
-    assert again.state is Control.HALTED
-
-
-def test_both_limits_follow_their_parameters() -> None:
-    parameters = Parameters()
-    parameters.set("risk.daily_loss_pct", 6, "test")
-    parameters.set("risk.max_drawdown_pct", 25, "test")
-    assert LossBreakers().check(100.0, 95.0, 120.0, parameters) is None
-    parameters.set("risk.max_drawdown_pct", 20, "test")
-    trip = LossBreakers().check(100.0, 95.0, 120.0, parameters)
-    assert trip is not None
-    assert trip.state is Control.HALTED

@@ -16,13 +16,14 @@ import pytest
 import engine.decision
 import engine.risk
 import engine.strategies
-from engine.core.clock import MINUTE
+from engine.core.clock import MINUTE, SECOND
 from engine.core.denials import DenialCode
 from engine.core.parameters import Parameter, Parameters, find
 from engine.core.regimes import Regime
 from engine.core.types import Action, Direction, InstrumentKind
 from engine.decision.combine import Combiner
 from engine.decision.sources import DecisionContext, Opinion
+from engine.risk.breakers import Breakers
 from engine.risk.gates import Around, cooldown_until, evaluate
 from engine.risk.sizing import SizeContext, size_entry
 from engine.strategies.base import Strategy
@@ -35,6 +36,7 @@ from engine.strategies.technical import TechnicalSignal
 from tests.decision_help import (
     CHEAP,
     CONFIRMED,
+    START,
     account,
     candidate,
     context,
@@ -136,7 +138,59 @@ REGIMES = {"bull": Regime.BULL, "bear": Regime.BEAR, "crash": Regime.CRASH,
 WINS, LOSES = (20, 500.0, 0.6), (20, -500.0, 0.28)
 FLAT = (20, 0.0, 0.28)
 
+
+def breaker(play: Callable[[Breakers], Any]) -> Scenario:
+    """What a fresh set of breakers answers to a short history."""
+    return lambda parameters: play(Breakers(parameters))
+
+
+def pause_after(count: int) -> Callable[[Breakers], Any]:
+    def play(b: Breakers) -> Any:
+        for _ in range(count):
+            b.trade_closed(False, START)
+        b.check_time(START + 20 * MINUTE)
+        return b.losses.state
+
+    return play
+
+
+def failures(b: Breakers) -> Any:
+    for k in range(10):
+        b.api.failed("timeout", START + k * 20 * SECOND)
+    return b.api.state
+
+
+def stale(b: Breakers) -> Any:
+    b.check_data(60.0, START)
+    return b.stale.state
+
+
+def trial(b: Breakers) -> Any:
+    pause_after(12)(b)
+    b.check_time(START + 300 * MINUTE)
+    return b.factor
+
+
+def sent(parent: str) -> Callable[[Breakers], Any]:
+    return lambda b: [b.runaway.admit(parent, START + k * 2 * SECOND) is None for k in range(20)]
+
+
+def asked(b: Breakers) -> Any:
+    same = ("BTC/USDT", "LONG", "technical")
+    return [b.runaway.asked(same, START + k * 5 * SECOND) is None for k in range(20)]
+
+
 SCENARIOS: dict[str, Scenario] = {
+    "cb.consecutive_losses": breaker(pause_after(8)),
+    "cb.loss_pause_min": breaker(pause_after(12)),
+    "cb.api_fail_count": breaker(failures),
+    "cb.api_fail_window_s": breaker(failures),
+    "cb.data_stale_sec": breaker(stale),
+    "cb.half_open_factor": breaker(trial),
+    "cb.orders_per_parent": breaker(sent("P-1")),
+    "cb.orders_per_day": breaker(sent("")),
+    "cb.repeat_max": breaker(asked),
+    "cb.repeat_window_s": breaker(asked),
     "strat.rsi_rev.oversold": signal(RsiReversion(), LOW_RSI),
     "strat.rsi_rev.overbought": signal(RsiReversion(), mirrored(LOW_RSI)),
     "strat.ma_cross.fast": signal(MaCrossover(), CALM, closes=TURNING),

@@ -213,7 +213,13 @@ def test_a_journal_from_before_funding_is_brought_forward_with_its_copy(tmp_path
         journal.append(Filled(time_ns=EIGHT, fill=entry()))
         journal.barrier()
     with sqlite3.connect(path) as connection:
-        connection.execute("DROP TABLE funding")
+        connection.executescript(
+            "DROP TABLE funding; DROP TABLE outlooks; DROP TABLE control_history;"
+            "DROP TABLE circuit_breaker_events;"
+            "CREATE TABLE circuit_breaker_events (seq INTEGER PRIMARY KEY, timestamp INTEGER,"
+            "state TEXT, reason TEXT, who TEXT);"
+            "INSERT INTO circuit_breaker_events VALUES (2, 1, 'HALTED', 'once', 'person');"
+        )
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     with Journal.open(path, mode="PAPER", feed="SIM") as journal:
@@ -221,7 +227,7 @@ def test_a_journal_from_before_funding_is_brought_forward_with_its_copy(tmp_path
         journal.append(Funded(time_ns=EIGHT, funding=funding(1)))
         journal.barrier()
     with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA user_version").fetchone()[0] == VERSION == 2
+        assert connection.execute("PRAGMA user_version").fetchone()[0] == VERSION
         assert connection.execute("SELECT count(*) FROM funding").fetchone()[0] == 1
     connection.close()
     assert (tmp_path / "a.v1.db").exists()

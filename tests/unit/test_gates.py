@@ -55,6 +55,9 @@ SCENARIOS: dict[DenialCode, Scenario] = {
     DenialCode.CONTROL_STATE: Scenario(
         _of(account=account(control=Control.REDUCING)), passes=candidate()
     ),
+    DenialCode.BREAKER_OPEN: Scenario(
+        _of(account=account(breakers_open=1, breakers="losses in a row")), passes=candidate()
+    ),
     DenialCode.STALE_QUOTE: Scenario(
         _of(quote_age_s=16.0), moves=(("data.max_quote_age_crypto_s", 20),)
     ),

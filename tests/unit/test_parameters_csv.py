@@ -16,6 +16,8 @@ from tests.recorded import FOLDER
 
 CHOSEN_HERE = frozenset(
     {
+        "cb.half_open_factor", "cb.orders_per_day", "cb.orders_per_parent", "cb.repeat_max",
+        "cb.repeat_window_s",
         "ev.prior_payoff", "ev.prior_trades", "ev.prior_win_rate", "ev.regime_trades",
         "lev.adx_boost", "lev.adx_cut", "lev.adx_strong", "lev.adx_weak", "lev.auto_max",
         "lev.confidence_boost", "lev.confidence_cut", "lev.confidence_high",
