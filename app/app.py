@@ -11,56 +11,41 @@ import gc
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from textual import events
-from textual._compositor import CompositorUpdate
-from textual.app import App
 from textual.binding import Binding
-from textual.screen import Screen
 
-from app import crash, keymap, theme
-from app.actions import Action, for_key, key_label, live
+from app import crash, keymap
+from app.actions import Action, for_key, key_label
 from app.approving import Approving
-from app.chrome import FooterLine, MessageLine, Parts
+from app.choosing import ChoosingApp
+from app.chrome import Parts
 from app.controlling import Controlling
 from app.dialogs import Answer, Choice, Dialog, Field, Form
-from app.feeds import Feeds
+from app.frame import FrameLines
 from app.hints import Hints
 from app.holding import Holding
 from app.options import AppOptions
 from app.outbox import Outbox
-from app.paint import Painter
 from app.panels import Feeder
 from app.sampler import ASK, Sampler
-from app.screens import LAYOUTS, DeckScreen, Fit
+from app.screens import LAYOUTS, DeckScreen
 from app.shown import Shown
-from app.state import UiState
 from app.views import Views
 from engine.core.clock import MINUTE, SECOND
 from engine.core.commands import Ack, AnyCommand
 from engine.core.errors import QuarterdeckError
-from engine.core.types import Link, Proposal
-from engine.core.views import PositionView, Snapshot
 from engine.hub import Hub
-from widgets.approvals import ApprovalsPanel
-from widgets.status import StatusLine
 
-SILENT_SECONDS = 3
-"""The engine publishes several times a second; after this long it is said to be silent."""
-
-FOOTER_ORDER = ("pause", "help", "panel.next", "detail", "quit", "filter", "maximise")
-"""Which keys are named first where not all of them fit."""
+THEME_SECONDS = 2.0
+"""How often the user's theme files are looked at for edits."""
 
 TIDY_NS = 10 * MINUTE
 QUIET_NS = 2 * SECOND
 """A full collection waits for this long without keys."""
 
-MESSAGE_NS = 6 * SECOND
-"""How long an effect stays in the message line."""
 
-
-class QuarterdeckApp(App[int], inherit_bindings=False):
+class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
     """Screens, keys and the flow between hub and panels.
 
     `hub` may be None at first. `options` are the command line's. After `run`, `fault` is
@@ -78,71 +63,34 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
     DEFAULT_MODE = "desk"
 
     def __init__(self, hub: Hub | None = None, options: AppOptions | None = None) -> None:
-        self.options = options or AppOptions()
-        self.themes, self._theme_troubles = theme.load(self.options.theme_folder)
-        self._theme_stamps = theme.stamps(self.options.theme_folder)
-        self._first_frame = False
-        super().__init__(driver_class=_driver_class())
+        super().__init__(options or AppOptions())
         self.actions = keymap.apply(self.options.keys)
         self.mono: Callable[[], int] = self.options.monotonic
         self.views = Views(self)
         self.controlling = Controlling(self)
         self._doers = (Approving(self), Holding(self), self.controlling, self.views)
         self.hub = hub
-        self.snapshot: Snapshot | None = None
-        self.frozen: Snapshot | None = None
         self.fault: BaseException | None = None
         self.crash_path: Path | None = None
         self.engine_trouble = ""
         self.before_first_frame: Callable[[], None] | None = None
         self.after_first_frame: Callable[[], None] | None = None
-        self.painter = Painter()
         self.outbox = Outbox(self.options.seed)
         self.shown = Shown()
-        self.feeds = Feeds()
         self.feeder = Feeder(self)
+        self.frame = FrameLines(self)
         self.hints = Hints(self.options.first_run)
         self.sampler = Sampler(self, self.options.rate(), self.options.pacing(), self.mono)
-        self._received_ns = 0
+        self.received_ns = 0
         self._second = -1
         self._tidied_ns = self.mono()
-        self._said_ns = 0
-        self._said: tuple[tuple[str, str], ...] = ()
-        self._footer_state: object = None
         self._keys_at_ns = 0
         self._frames = 0
-        self.animation_level = "none"
         self._bind_keys()
-        self._choose_theme()
 
     def _bind_keys(self) -> None:
         for key in sorted({key for action in self.actions for key in action.keys}):
             self._bindings._add_binding(Binding(key, f"press('{key}')", show=False))
-
-    def _choose_theme(self) -> None:
-        for each in self.themes.values():
-            self.register_theme(each)
-        wanted = theme.LOW_COLOR if self.options.low_color else self.options.theme
-        if wanted not in self.themes:
-            self._theme_troubles.append(f"theme {wanted} is missing, {theme.FALLBACK} is used")
-            wanted = theme.FALLBACK
-        self.set_reactive(App.theme, wanted)
-        self.stylesheet.set_variables(self.get_css_variables())
-        if self.options.low_color:
-            from rich.color import ColorSystem
-
-            self.console._color_system = ColorSystem.STANDARD
-
-    def get_theme_variable_defaults(self) -> dict[str, str]:
-        return dict(theme.ROLES)
-
-    def _watch_theme(self, theme_name: str) -> None:
-        """Textual re-reads all styles and paints twice when a theme is set; not at the start.
-
-        The start's theme is in the stylesheet before anything is drawn with it.
-        """
-        if self._first_frame:
-            super()._watch_theme(theme_name)
 
     # Life.
 
@@ -153,12 +101,20 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         self.call_after_refresh(self._started)
 
     def _started(self) -> None:
-        for trouble in self._theme_troubles:
+        for trouble in self.theme_troubles:
             self.say(trouble, "warn")
         if self.options.theme_folder is not None:
-            self.set_interval(2.0, self._reload_themes)
+            self.set_interval(THEME_SECONDS, self._look_at_themes)
         if self.after_first_frame is not None:
             self.after_first_frame()
+
+    def _look_at_themes(self) -> None:
+        for trouble in self.reload_themes():
+            self.say(trouble, "warn")
+
+    def say(self, text: str, style: str = "") -> None:
+        """Say what happened, in the message line."""
+        self.frame.say(text, style)
 
     def attach(self, hub: Hub) -> None:
         """Give the screen its engine; call it on the screen's thread."""
@@ -204,7 +160,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         fresh = latest is not self.snapshot
         if latest is not None and fresh:
             self.snapshot = latest
-            self._received_ns = now_ns
+            self.received_ns = now_ns
             self.hints.see(latest)
         if hub is not None:
             self._collect(hub, now_ns)
@@ -215,14 +171,14 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         if screen is None:
             return False
         if slow:
-            self._settle_message(now_ns)
+            self.frame.settle(screen, now_ns)
             self._tidy(now_ns)
         if not (fresh or slow or screen.has_due()):
             return False
-        self.refresh_status(screen)
+        self.frame.status(screen)
         if self.screen is screen:
             self.refresh_panels(screen, now_ns, slow)
-        self.refresh_footer(screen)
+        self.frame.footer(screen)
         return True
 
     def _tidy(self, now_ns: int) -> None:
@@ -239,37 +195,10 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         view = self.view
         if view is None:
             return
-        age = 0 if self.frozen is not None else max(0, now_ns - self._received_ns)
+        age = 0 if self.frozen is not None else max(0, now_ns - self.received_ns)
         self.feeds.follow(self.hub, self.chosen_symbol())
         screen.feed(view, view.time_ns + age, slow)
-        self.shown.draw(self._drawn_proposal(screen))
-
-    def _drawn_proposal(self, screen: DeckScreen) -> Proposal | None:
-        panel = screen.panels.get("approvals")
-        if not isinstance(panel, ApprovalsPanel) or not screen.has_on_screen("approvals"):
-            return None
-        return panel.proposal if panel.readable else None
-
-    def _display(self, screen: Screen[Any], renderable: Any) -> None:
-        """Send what differs from what the terminal shows, instead of all that was drawn."""
-        driver = self._driver
-        if (
-            not isinstance(renderable, CompositorUpdate)
-            or driver is None
-            or self.is_headless
-            or self._batch_count
-            or not self._running
-        ):
-            super()._display(screen, renderable)
-            return
-        self.painter.fit(self.size.width, self.size.height)
-        text = self.painter.encode(renderable, self.console)
-        if text:
-            self._begin_update()
-            driver.write(text)
-            self._end_update()
-            driver.flush()
-        self.post_display_hook()
+        self.shown.draw(self.drawn_proposal(screen))
 
     def post_display_hook(self) -> None:
         """A frame went out (or would have, had anything changed)."""
@@ -277,19 +206,14 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
             return
         frames = getattr(self._driver, "frames", None)
         if frames is not None and frames == self._frames:
-            if not self.shown_is_current():
+            if not self.sampler.waiting:
                 self.shown.painted(self.mono())
             return
         will_answer = self.sampler.painted()
         self._frames = getattr(self._driver, "frames", 0)
+        self._first_frame = True
         if not will_answer:
             self.shown.painted(self.mono())
-        if not self._first_frame:
-            self._first_frame = True
-
-    def shown_is_current(self) -> bool:
-        """Whether the ledger of what was shown waits for the terminal's answer."""
-        return self.sampler.waiting
 
     def on_cursor_position(self, _event: events.CursorPosition) -> None:
         """The terminal has drawn the last sample."""
@@ -306,11 +230,6 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
     def terminal_backlog(self) -> int:
         return int(getattr(self._driver, "backlog", 0))
 
-    def repaint(self) -> None:
-        """Paint everything anew: frames were lost, or something else wrote to the terminal."""
-        self.painter.forget()
-        self.refresh()
-
     def cursor_moved(self) -> None:
         """The person moved a cursor: what follows it (chart, gates) comes with the next sample.
 
@@ -321,7 +240,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
             screen.feed_now()
             if screen.active == "approvals":
                 self.shown.moved()
-                self.shown.draw(self._drawn_proposal(screen))
+                self.shown.draw(self.drawn_proposal(screen))
 
     def hurry_paint(self) -> None:
         """Feed what came into view at once rather than with the next second."""
@@ -416,7 +335,7 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         self.handler(action)(action.argument)
         screen = self.base_screen()
         if screen is not None:
-            self.refresh_footer(screen)
+            self.frame.footer(screen)
 
     def handler(self, action: Action) -> Callable[[str], None]:
         """The method that does an action."""
@@ -425,179 +344,22 @@ class QuarterdeckApp(App[int], inherit_bindings=False):
         found: Callable[[str], None] = getattr(owner, name)
         return found
 
-    def state(self) -> UiState:
-        """The screen as the registry judges it."""
-        screen = self.base_screen()
-        if screen is None:
-            return UiState(snapshot=self.snapshot, readonly=self.options.readonly)
-        return UiState(
-            screen=screen.name or "",
-            panel=screen.active,
-            fits=screen.fit is not Fit.NOTE,
-            readonly=self.options.readonly,
-            frozen=self.frozen is not None,
-            snapshot=self.snapshot,
-            proposal=self._drawn_proposal(screen),
-            position=self.chosen_position(),
-            symbol=self.chosen_symbol(),
-            order=self.chosen_order(),
-        )
-
-    # What is chosen.
-
-    @property
-    def view(self) -> Snapshot | None:
-        """The snapshot that is drawn: the newest, or the frozen one."""
-        return self.frozen or self.snapshot
-
-    def base_screen(self) -> DeckScreen | None:
-        """The screen below any dialog."""
-        try:
-            base: Screen[Any] = self.screen_stack[0]
-        except (IndexError, KeyError):
-            return None
-        return base if isinstance(base, DeckScreen) and base.panels else None
-
-    def current_proposal(self, proposal_id: str) -> Proposal | None:
-        """The newest version that the engine has of a proposal."""
-        if self.snapshot is None:
-            return None
-        return next((p for p in self.snapshot.proposals if p.id == proposal_id), None)
-
-    def chosen_position(self) -> PositionView | None:
-        screen = self.base_screen()
-        view = self.view
-        if screen is None or view is None or not view.positions:
-            return None
-        key = screen.selected("positions")
-        return next((p for p in view.positions if p.position.id == key), None)
-
-    def chosen_symbol(self) -> str:
-        """The symbol of the active panel's selection, else the most interesting one."""
-        screen, view = self.base_screen(), self.view
-        if screen is None or view is None:
-            return ""
-        panel = screen.panels.get(screen.active)
-        if panel is not None and panel.selected_symbol:
-            self.feeds.symbol = panel.selected_symbol
-        if self.feeds.symbol and any(m.symbol == self.feeds.symbol for m in view.markets):
-            return self.feeds.symbol
-        symbols = [p.symbol for p in view.proposals] + [m.symbol for m in view.markets]
-        return symbols[0] if symbols else ""
-
-    def chosen_order(self) -> str:
-        screen = self.base_screen()
-        return (screen.selected("orders") or "") if screen is not None else ""
-
-    def focused_panel(self) -> str:
-        screen = self.base_screen()
-        return screen.active if screen is not None else ""
-
-    def reveal(self, panel_id: str) -> bool:
-        """Focus a panel; True when it was not the focused one, so that nothing acts unseen."""
-        screen = self.base_screen()
-        if screen is None or screen.active == panel_id:
-            return False
-        screen.focus_panel(panel_id)
-        return True
-
     # The frame.
 
     def screen_ready(self, screen: DeckScreen) -> None:
         """A screen has come up: fill it at once."""
         screen.feed_now()
-        self._footer_state = None
-        self.refresh_status(screen)
+        self.frame.status(screen)
         self.refresh_panels(screen, self.mono(), slow=True)
-        self.refresh_footer(screen)
-        self._show_message(screen)
+        self.frame.footer(screen)
+        self.frame.message(screen)
 
     def picked(self, panel_id: str) -> None:
         """A row was chosen with the mouse: by the person's own hand, as with a key."""
         self.cursor_moved()
-
-    def refresh_status(self, screen: DeckScreen) -> None:
-        """Show mode, feed, control state, money and health: always the newest, never frozen."""
-        screen.query_one(StatusLine).show(
-            self.snapshot,
-            frozen=self.frozen is not None,
-            readonly=self.options.readonly,
-            trouble=self._trouble(),
-        )
-
-    def _trouble(self) -> str:
-        """What is wrong with the engine itself, for the status line."""
-        if self.engine_trouble:
-            return "ENGINE STOPPED"
-        if self.snapshot is None or self.snapshot.feed.link is Link.ENDED:
-            return ""
-        silent = (self.mono() - self._received_ns) // SECOND
-        return f"ENGINE SILENT {silent} s" if silent >= SILENT_SECONDS else ""
-
-    def say(self, text: str, style: str = "") -> None:
-        """Say what happened, in the message line."""
-        self._said = ((" ", ""), (text, f"bold {style}" if style else "bold"))
-        self._said_ns = self.mono()
-        screen = self.base_screen()
-        if screen is not None:
-            self._show_message(screen)
-
-    def _settle_message(self, now_ns: int) -> None:
-        if self._said and now_ns - self._said_ns > MESSAGE_NS and not self.engine_trouble:
-            self._said = ()
-        screen = self.base_screen()
-        if screen is not None:
-            self._show_message(screen)
-
-    def _show_message(self, screen: DeckScreen) -> None:
-        if self._said:
-            screen.query_one(MessageLine).put(self._said)
-        elif self.hub is None or self.snapshot is None:
-            screen.query_one(MessageLine).put([(" The engine is starting …", "muted")])
-        else:
-            screen.query_one(MessageLine).put([(self.hints.text(self.state()), "muted")])
-
-    def refresh_footer(self, screen: DeckScreen) -> None:
-        """Show the keys of the moment."""
-        state = self.state()
-        footer = screen.query_one(FooterLine)
-        here = [a for a in live(self.actions, screen.name or "") if a.footer and a.keys]
-        # A key that acts on a row is named only while that row can be read.
-        first = [a for a in here if screen.active in a.panels and not a.why_disabled(state)]
-        rest = sorted((a for a in here if not a.panels), key=lambda a: FOOTER_ORDER.index(a.id))
-        rows = []
-        for action in [*first, *rest]:
-            enabled = not action.why_disabled(state)
-            label = action.footer
-            if action.id == "pause" and state.control.severity:
-                label = "resume"
-            rows.append((key_label(action.keys[0]), label, enabled))
-        footer.show_keys(rows)
-
-    def _reload_themes(self) -> None:
-        stamps = theme.stamps(self.options.theme_folder)
-        if stamps == self._theme_stamps:
-            return
-        self._theme_stamps = stamps
-        self.themes, troubles = theme.load(self.options.theme_folder)
-        for each in self.themes.values():
-            self.register_theme(each)
-        for trouble in troubles:
-            self.say(trouble, "warn")
-        if self.theme not in self.themes:
-            self.theme = theme.FALLBACK
-            self.say(f"the theme is gone, {theme.FALLBACK} is used", "warn")
-        else:
-            self._watch_theme(self.theme)
 
 
 def _provider() -> type:
     from app.palette import ActionProvider
 
     return ActionProvider
-
-
-def _driver_class() -> type:
-    from app.driver import QuarterdeckDriver
-
-    return QuarterdeckDriver

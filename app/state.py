@@ -54,7 +54,7 @@ def no_proposal(state: UiState) -> str:
     if why := disconnected(state):
         return why
     if not state.approvals_visible:
-        return "its symbol and size are not on screen"
+        return "its symbol and size are not on screen: open Approvals first"
     if state.proposal is None:
         return "no proposal waits for approval"
     if state.proposal.state is not ProposalState.WAITING:

@@ -52,7 +52,7 @@ class Views:
             self.deck.say("the view is live again", "note")
         screen = self.deck.base_screen()
         if screen is not None:
-            self.deck.refresh_status(screen)
+            self.deck.frame.status(screen)
         self.deck.hurry_paint()
 
     def do_back(self, _argument: str) -> None:

@@ -311,3 +311,12 @@ def test_a_proposal_that_is_no_longer_waiting_is_refused_by_the_key() -> None:
         assert "already approved" in deck.message
 
     drive(script, hub=FakeHub(world(proposals=(done,))))
+
+
+def test_in_another_tab_the_key_says_where_to_look() -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press("tab", "tab", "a")
+        assert deck.hub.sent == []
+        assert "open Approvals first" in deck.message
+
+    drive(script, size=(80, 24))

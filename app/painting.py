@@ -1,0 +1,100 @@
+"""The application as far as it is colour and cells: themes, and frames sent by difference."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual._compositor import CompositorUpdate
+from textual.app import App
+from textual.screen import Screen
+
+from app import theme
+from app.options import AppOptions
+from app.paint import Painter
+
+
+class PaintingApp(App[int], inherit_bindings=False):
+    """Chooses the theme before the first frame and sends frames as differences."""
+
+    def __init__(self, options: AppOptions) -> None:
+        self.options = options
+        self.themes, self.theme_troubles = theme.load(options.theme_folder)
+        self._theme_stamps = theme.stamps(options.theme_folder)
+        self._first_frame = False
+        super().__init__(driver_class=_driver_class())
+        self.painter = Painter()
+        self.animation_level = "none"
+        self._choose_theme()
+
+    def _choose_theme(self) -> None:
+        for each in self.themes.values():
+            self.register_theme(each)
+        wanted = theme.LOW_COLOR if self.options.low_color else self.options.theme
+        if wanted not in self.themes:
+            self.theme_troubles.append(f"theme {wanted} is missing, {theme.FALLBACK} is used")
+            wanted = theme.FALLBACK
+        self.set_reactive(App.theme, wanted)
+        self.stylesheet.set_variables(self.get_css_variables())
+        if self.options.low_color:
+            from rich.color import ColorSystem
+
+            self.console._color_system = ColorSystem.STANDARD
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return dict(theme.ROLES)
+
+    def _watch_theme(self, theme_name: str) -> None:
+        """Textual re-reads all styles and paints twice when a theme is set; not at the start.
+
+        The start's theme is in the stylesheet before anything is drawn with it.
+        """
+        if self._first_frame:
+            super()._watch_theme(theme_name)
+
+    def reload_themes(self) -> list[str]:
+        """Take over edited theme files; sentences about what is wrong with them."""
+        stamps = theme.stamps(self.options.theme_folder)
+        if stamps == self._theme_stamps:
+            return []
+        self._theme_stamps = stamps
+        self.themes, troubles = theme.load(self.options.theme_folder)
+        for each in self.themes.values():
+            self.register_theme(each)
+        if self.theme not in self.themes:
+            self.theme = theme.FALLBACK
+            troubles.append(f"the theme is gone, {theme.FALLBACK} is used")
+        else:
+            self._watch_theme(self.theme)
+        return troubles
+
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
+        """Send what differs from what the terminal shows, instead of all that was drawn."""
+        driver = self._driver
+        if (
+            not isinstance(renderable, CompositorUpdate)
+            or driver is None
+            or self.is_headless
+            or self._batch_count
+            or not self._running
+        ):
+            super()._display(screen, renderable)
+            return
+        self.painter.fit(self.size.width, self.size.height)
+        text = self.painter.encode(renderable, self.console)
+        if text:
+            self._begin_update()
+            driver.write(text)
+            self._end_update()
+            driver.flush()
+        self.post_display_hook()
+
+    def repaint(self) -> None:
+        """Paint everything anew: frames were lost, or something else wrote to the terminal."""
+        self.painter.forget()
+        self.refresh()
+
+
+def _driver_class() -> type:
+    from app.driver import QuarterdeckDriver
+
+    return QuarterdeckDriver
