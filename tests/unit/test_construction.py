@@ -95,7 +95,7 @@ STAGNANT = Standing(
 
 
 def asked(
-    *standing: Standing, score: float = 7.0, last_ns: int | None = None, **settings: float
+    *standing: Standing, score: float = 7.0, last_ns: int | None = None, **settings: Any
 ) -> Displacement | None:
     parameters = Parameters()
     for name, value in settings.items():
@@ -120,7 +120,7 @@ def test_a_better_candidate_displaces_a_position_that_stands_still() -> None:
     ],
 )
 def test_each_condition_alone_keeps_it_and_its_parameter_lets_go(
-    changed: dict[str, Any], setting: tuple[str, float]
+    changed: dict[str, Any], setting: tuple[str, Any]
 ) -> None:
     standing = replace(STAGNANT, **changed)
     assert asked(standing) is None
