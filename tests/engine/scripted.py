@@ -212,7 +212,7 @@ class Script:
         self._ended = False
 
     def __enter__(self) -> Script:
-        for symbol in self.feed.symbols:
+        for symbol in self.feed.symbols if self._warm else ():
             self.feed.past[symbol] = past_bars(symbol, self._begin_ns)
         self.kernel.begin()
         self._now = max(self._now, self.desk.now_ns)
@@ -399,7 +399,7 @@ class Script:
             ]
 
     def orders(self) -> list[Order]:
-        """Every order there ever was, in its last state, by the journal."""
+        """Every order there ever was, oldest first, in its last state, by the journal."""
         self.desk.journal.barrier()
         with Reader(self.path) as reader:
-            return list(reader.orders(-1))
+            return list(reversed(reader.orders(-1)))
