@@ -19,7 +19,6 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from widgets.cells import cut, plain, width_of
-from widgets.narrow import NarrowDisplay
 from widgets.roles import Roles
 
 Run = tuple[str, str]
@@ -173,14 +172,13 @@ class LineWidget(Widget):
         old, new = self._lines, self._drawn()
         self._lines = new
         marked = 0
-        narrow = self.is_attached and isinstance(self.app, NarrowDisplay)
         for y, line in enumerate(new):
             spans = changed_spans(old[y], line) if y < len(old) else [(0, self._area[0])]
             if spans:
-                if not narrow:
-                    # Textual writes each span from the widget's left edge on.
-                    spans = [(spans[0][0], spans[-1][1])]
-                self.refresh(*(Region(start, y, end - start, 1) for start, end in spans))
+                # Textual draws each span from the widget's left edge on, so one is cheapest;
+                # which of its cells are sent is the painter's to find.
+                start, end = spans[0][0], spans[-1][1]
+                self.refresh(Region(start, y, end - start, 1))
                 marked += 1
         return marked
 

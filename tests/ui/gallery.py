@@ -46,7 +46,6 @@ from widgets.equity import EquityLine
 from widgets.journal import JournalPanel
 from widgets.limits import LimitsPanel
 from widgets.market import MarketPanel
-from widgets.narrow import NarrowDisplay
 from widgets.orders import OrdersPanel
 from widgets.panel import Panel
 from widgets.position import PositionDetail
@@ -373,7 +372,7 @@ PAGES: tuple[tuple[tuple[type[Panel], ...], ...], ...] = (
 )  # fmt: skip
 
 
-class Gallery(NarrowDisplay, App[None]):
+class Gallery(App[None]):
     """The pages, one at a time."""
 
     CSS = """

@@ -6,11 +6,10 @@ import asyncio
 
 import msgspec
 import pyte
-import pytest
 from rich.color import ColorSystem
 from textual._compositor import CompositorUpdate
-from textual.app import App
 
+from app.paint import Painter
 from engine.core.ids import source
 from tests.ui import gallery
 from widgets.journal import JournalPanel
@@ -20,36 +19,32 @@ from widgets.status import StatusLine
 
 replace = msgspec.structs.replace
 
-CELL = 80
+CELL = 60
 """Bytes that one changed price may cost; a row repainted whole costs 194."""
 
-ROW = 200
+ROW = 130
 """Bytes that a row with four changed numbers in three colours may cost."""
 
 
 class Metered(gallery.Gallery):
-    """The gallery with every update kept as it would be written, though nothing is sent."""
+    """The gallery with every update kept as the painter writes it, though nothing is sent."""
 
     def __init__(self, page: int) -> None:
         super().__init__(page)
         self.sent: list[str] = []
+        self.painter = Painter()
         self.console._color_system = ColorSystem.TRUECOLOR
+
+    def _display(self, screen: object, renderable: object) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            self.painter.fit(self.size.width, self.size.height)
+            if text := self.painter.encode(renderable, self.console):
+                self.sent.append(text)
 
     @property
     def cost(self) -> int:
         """Bytes written since the last `clear`."""
         return sum(len(each.encode()) for each in self.sent)
-
-
-@pytest.fixture(autouse=True)
-def _tape(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep what Textual would write, below the mixin that is under test."""
-
-    def keep(app: Metered, _screen: object, renderable: object) -> None:
-        if isinstance(renderable, CompositorUpdate):
-            app.sent.append(renderable.render_segments(app.console))
-
-    monkeypatch.setattr(App, "_display", keep)
 
 
 def test_a_changed_price_costs_its_cells_and_an_unchanged_snapshot_nothing() -> None:
@@ -98,12 +93,12 @@ def test_a_position_that_moves_costs_less_than_a_row() -> None:
     asyncio.run(scene())
 
 
-def test_a_terminal_fed_narrow_updates_shows_what_a_whole_frame_would() -> None:
+def test_a_terminal_fed_the_painters_bytes_shows_what_a_whole_frame_would() -> None:
     async def scene() -> None:
         app = Metered(3)
         terminal = pyte.Screen(120, 40)
         stream = pyte.Stream(terminal)
-        draws = source(1, "narrow")
+        draws = source(1, "painter")
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
             journal = next(panel for panel in app.shown if isinstance(panel, JournalPanel))
