@@ -332,8 +332,8 @@ def _confidence(c: GateContext, p: Parameters) -> Gate:
 
 _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _control(c.account),
-    lambda c, p: _breakers(c.account),
     _freshness,
+    lambda c, p: _breakers(c.account),
     _spread,
     _leverage,
     lambda c, p: _spot_short(c),
