@@ -196,6 +196,56 @@ class Health(Value, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
+class BetaView(Value, frozen=True, gc=False):
+    """How much of the positions' moves a factor explains, with its standard error and n."""
+
+    factor: str
+    value: float
+    error: float
+    n: int
+
+
+class BacktestView(Value, frozen=True, gc=False):
+    """Whether the value at risk held on past days: exceptions, p values and what they say."""
+
+    n: int
+    exceptions: int
+    kupiec_p: float
+    independence_p: float
+    coverage_p: float
+    verdict: str
+
+
+class RiskView(Value, frozen=True):
+    """What the positions together hang on. Shares are percent of equity, NaN is not known.
+
+    `correlation` holds the shrunk correlations of `symbols`, row by row, estimated at `at_ns`
+    from `n` bars; `short` names symbols with fewer than `least` of them and how many they
+    have. `held` is signed, longs positive, with the entries on their way. `var_from` says out
+    of what the value at risk is that gates go by; the normal one stands beside it.
+    """
+
+    at_ns: int
+    symbols: tuple[str, ...]
+    correlation: tuple[tuple[float, ...], ...]
+    clusters: tuple[tuple[str, ...], ...]
+    threshold: float
+    shrinkage: float
+    n: int
+    short: tuple[tuple[str, int], ...]
+    least: int
+    held: tuple[tuple[str, float], ...]
+    sectors: tuple[tuple[str, float], ...]
+    concentration: float
+    var_pct: float
+    cvar_pct: float
+    var_from: str
+    normal_var_pct: float
+    normal_cvar_pct: float
+    backtest: BacktestView
+    betas: tuple[BetaView, ...]
+
+
 class RunInfo(Value, frozen=True):
     """What this run is: fixed for its life."""
 
@@ -234,6 +284,7 @@ class Snapshot(Value, frozen=True):
     health: Health
     acks: tuple[Ack, ...]
     breakers: tuple[BreakerView, ...] = ()
+    risk: RiskView | None = None
 
 
 class JournalLine(Value, frozen=True, gc=False):

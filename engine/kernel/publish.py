@@ -34,6 +34,7 @@ from engine.kernel.cycle import Cycle
 from engine.kernel.desk import Desk, waiting
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
+from engine.kernel.riskview import RiskViewer
 from engine.kernel.symbols import SymbolDesk
 from engine.portfolio.pnl import pnl, pnl_pct
 
@@ -70,6 +71,7 @@ class Publisher:
         self._outlooks: dict[str, Outlook] = {}
         self._kept: dict[str, tuple[int, tuple[object, ...]]] = {}
         self._outlooks_at = 0
+        self._risk = RiskViewer(desk, entries.appraiser)
         self._equity_at = 0
         self._rate_at = monotonic_ns()
         self._rate_from = 0
@@ -120,6 +122,7 @@ class Publisher:
                 counterfactuals=self._entries.follower.views(),
                 health=self._health(),
                 acks=tuple(desk.acks),
+                risk=self._risk.view(account),
                 breakers=self._breakers(),
             )
         )
