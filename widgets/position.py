@@ -156,7 +156,7 @@ def _facts(view: PositionView) -> list[Fact]:
             [
                 (numbers.percent(position.mfe_pct), numbers.role(position.mfe_pct)),
                 ("  ", ""),
-                (numbers.percent(position.mae_pct), numbers.role(position.mae_pct)),
+                (numbers.percent(-position.mae_pct), numbers.role(-position.mae_pct)),
             ],
         ),
         ("Realised", [(numbers.money(position.realised or ZERO, sign=True), "")]),

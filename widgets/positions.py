@@ -116,7 +116,7 @@ def _facts(view: PositionView) -> list[Fact]:
         facts.append(("To target", [(numbers.percent(view.target_distance_pct, sign=False), "")]))
     facts += [
         ("Best", [(numbers.percent(position.mfe_pct), numbers.role(position.mfe_pct))]),
-        ("Worst", [(numbers.percent(position.mae_pct), numbers.role(position.mae_pct))]),
+        ("Worst", [(numbers.percent(-position.mae_pct), numbers.role(-position.mae_pct))]),
         ("Fees", [(numbers.money(position.fees), "")]),
     ]
     return facts

@@ -76,7 +76,7 @@ class TradesPanel(TablePanel):
         return flow(
             [
                 ("Best", [(numbers.percent(trade.mfe_pct), numbers.role(trade.mfe_pct))]),
-                ("Worst", [(numbers.percent(trade.mae_pct), numbers.role(trade.mae_pct))]),
+                ("Worst", [(numbers.percent(-trade.mae_pct), numbers.role(-trade.mae_pct))]),
                 ("Fees", [(numbers.money(trade.fees), "")]),
                 ("Regime", [(trade.regime.replace("_", " ").lower() or numbers.NONE, "")]),
                 ("Sure", [(numbers.share(trade.confidence), "")]),
