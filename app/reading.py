@@ -130,8 +130,8 @@ def trades(
                     trade.symbol,
                     trade.direction,
                     trade.quantity,
-                    trade.entry_price,
-                    trade.exit_price,
+                    _price(trade.entry_price),
+                    _price(trade.exit_price),
                     f"{trade.pnl:+.2f}",
                     f"{trade.pnl_pct:+.2f}",
                     trade.exit_reason,
@@ -143,6 +143,11 @@ def trades(
         )
     )
     return 0
+
+
+def _price(price: Decimal) -> str:
+    """A price for a table: an average of several fills has more digits than anyone reads."""
+    return format(round(price, 8).normalize(), "f")
 
 
 def _trade(trade: Trade) -> dict[str, Any]:
