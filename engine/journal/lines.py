@@ -13,6 +13,9 @@ from engine.core import records as r
 from engine.core.types import Actor, Direction, OrderState
 from engine.core.views import JournalLine
 
+PROTECTION_MOVED = "protection moved"
+"""Why a position is journaled when its own rules moved its stop or targets."""
+
 Words = tuple[Actor, str, str, str]
 """Who, the sentence, the id it concerns, the symbol."""
 
@@ -74,7 +77,10 @@ def _funding(record: r.Funded) -> Words:
     return Actor.ENGINE, text, payment.position, payment.symbol
 
 
-def _position(record: r.PositionChanged) -> Words:
+def _position(record: r.PositionChanged) -> Words | None:
+    # A trailing stop moves every half minute: the positions panel shows where it is.
+    if record.why == PROTECTION_MOVED:
+        return None
     position = record.position
     text = f"{position.direction} {position.quantity}, stop {position.stop}: {record.why}"
     return Actor.ENGINE, text, position.id, position.symbol
