@@ -46,6 +46,12 @@ SetOption = Annotated[list[str] | None, typer.Option("--set", help="PARAMETER=VA
 ResumeOption = Annotated[bool, typer.Option("--resume", help="go on with the journal of a replay")]
 FromOption = Annotated[str | None, typer.Option("--from", help="first moment of a recording, ISO")]
 ToOption = Annotated[str | None, typer.Option("--to", help="last moment of a recording, ISO")]
+FundingOption = Annotated[
+    Path | None, typer.Option("--funding", help="recorded funding rates of perpetuals")
+]
+MarksOption = Annotated[
+    Path | None, typer.Option("--marks", help="recorded mark prices of perpetuals")
+]
 EdgeOption = Annotated[float | None, typer.Option("--sim-edge", help="planted edge, 0 is none")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="a configuration file")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object instead of text")]
@@ -95,6 +101,8 @@ def screen(
     start: FromOption = None,
     end: ToOption = None,
     sim_edge: EdgeOption = None,
+    funding: FundingOption = None,
+    marks: MarksOption = None,
     config: ConfigOption = None,
     theme: Annotated[str | None, typer.Option(help="a theme's name")] = None,
     hz: Annotated[float | None, typer.Option(help="samples a second")] = None,
@@ -122,6 +130,8 @@ def screen(
 
     options = RunOptions(
         screen=True,
+        funding=funding,
+        marks=marks,
         resume=resume,
         start=_moment(start, "--from"),
         end=_moment(end, "--to"),
@@ -162,6 +172,8 @@ def run_engine(
     start: FromOption = None,
     end: ToOption = None,
     sim_edge: EdgeOption = None,
+    funding: FundingOption = None,
+    marks: MarksOption = None,
     config: ConfigOption = None,
     ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
     as_json: JsonOption = False,
@@ -196,6 +208,8 @@ def run_engine(
         end=_moment(end, "--to"),
         lasting=_duration(lasting),
         ack_log=ack_log,
+        funding=funding,
+        marks=marks,
         settings=parse_settings(settings),
         publish_hz=1.0,
         timeframe_given="engine.timeframe" in loaded.origins,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Event
 
+from app.funding import funding_sources
 from engine.core.clock import Clock, LiveClock, ManualClock, duration_ns, parse_iso
 from engine.core.config import Config, data_dir, journal_path
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -59,6 +60,8 @@ class RunOptions:
     end: str | None = None
     lasting: str | None = None
     ack_log: Path | None = None
+    funding: Path | None = None
+    marks: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
     publish_hz: float = 10.0
     timeframe_given: bool = False
@@ -166,10 +169,19 @@ def _assemble(
     wake = Event()
     try:
         feed.start(wake.set)
+        sources = funding_sources(
+            kind,
+            feed.symbols,
+            seed,
+            config.engine.feed.removeprefix("replay:"),
+            options.funding,
+            options.marks,
+        )
         desk = _desk(settings, params, journal, feed, clock or _clock(feed, journal))
     except BaseException:
         feed.stop()
         raise
+    desk.rates, desk.mark_prices = sources
     kernel = Kernel(
         desk,
         wake,

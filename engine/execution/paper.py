@@ -248,6 +248,22 @@ class PaperBroker:
         made = self._fill(order, taken.quantity, price, Liquidity.TAKER, at_ns, found, details)
         return [made.fill]
 
+    def take_over(self, order: Order, price: Decimal, fee: Decimal, at_ns: int) -> list[Fill]:
+        """End a liquidated position: all of it at this price, for this fee.
+
+        The venue sells such a position out of its own hands, so neither depth nor filters
+        stand in the way; who calls says what the margin and the insurance fund leave.
+        """
+        if order.id in self._orders or order.client_id in self._by_client:
+            return []
+        order = advance(order, OrderState.SENT, at_ns)
+        self._remember(order)
+        book = Book(symbol=order.symbol, time_ns=at_ns, bids=(), asks=(), modelled=True)
+        found = Found(book, "liquidation", None, float(price), 0.0)
+        details = {"liquidation_fee": str(fee)}
+        made = self._fill(order, order.quantity, price, Liquidity.TAKER, at_ns, found, details, fee)
+        return [made.fill]
+
     # -- orders that come in -----------------------------------------------------------
 
     def _accept(
@@ -431,11 +447,13 @@ class PaperBroker:
         at_ns: int,
         found: Found,
         details: Mapping[str, Any],
+        charged: Decimal | None = None,
     ) -> FillEvent:
         instrument = self.instruments[order.symbol]
         maker = liquidity is Liquidity.MAKER
         rate = instrument.maker_fee if maker else instrument.taker_fee
-        fee = (quantity * price * instrument.contract_size * rate).quantize(FEE_STEP, ROUND_UP)
+        usual = quantity * price * instrument.contract_size * rate
+        fee = usual.quantize(FEE_STEP, ROUND_UP) if charged is None else charged
         slipped = abs(float(price) / found.best - 1) * BPS if found.best else 0.0
         assumptions = {
             "source": found.source,

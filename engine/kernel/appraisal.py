@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -26,11 +27,13 @@ from engine.core.types import (
     SizeFactor,
 )
 from engine.kernel.desk import Desk
+from engine.kernel.perpetuals import leverage_context
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import Costs
 from engine.market.instruments import round_price, round_qty
 from engine.risk.contexts import Around
 from engine.risk.gates import AccountContext, GateContext, evaluate
+from engine.risk.leverage import Leverage, choose, fixed
 from engine.risk.sizing import SCALE_TRADES, Size, SizeContext, size_entry
 from engine.strategies.stops import initial_stop
 
@@ -57,7 +60,8 @@ class Wish:
     stop: float = math.nan
     target: float = math.nan
     quantity: Decimal | None = None
-    leverage: int = 1
+    leverage: int | None = None
+    """What was asked for; None leaves it to the leverage manager."""
     claimed: float | None = None
     """The confidence that gates judge where it is not the one that the size is made from."""
 
@@ -74,6 +78,7 @@ class Appraisal:
     expected: ExpectedValue
     gates: tuple[Gate, ...]
     size: Size | None
+    leverage: int = 1
 
 
 class Appraiser:
@@ -82,6 +87,7 @@ class Appraiser:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sent: deque[int] = deque(maxlen=64)
+        self.margin_used: Callable[[float], float] = lambda equity: 0.0
         self.new_in_cycle = 0
 
     # What entries have used up.
@@ -209,6 +215,7 @@ class Appraiser:
         fee = float(instrument.taker_fee)
         regime = symbol.regime
         size = None
+        levered = self._leverage(wish, price, stop, account)
         exposure = self._exposure(symbol.symbol)
         held = self.held()
         if wish.quantity is None:
@@ -230,8 +237,10 @@ class Appraiser:
                     recent=desk.statistics.recent(int(desk.params.get(SCALE_TRADES))),
                     equity_trend=self._trend(account),
                     symbol_exposure=exposure,
-                    leverage=wish.leverage,
-                    extra=self._trial(),
+                    leverage=levered.value,
+                    extra=(*levered.factors, *self._trial()),
+                    headroom=levered.caps,
+                    unknown=levered.absent,
                 ),
                 desk.risk.around(symbol.symbol, 0.0, held),
             )
@@ -260,7 +269,8 @@ class Appraiser:
                 min_qty=float(instrument.min_qty),
                 min_notional=float(instrument.min_notional),
                 contract_size=float(instrument.contract_size),
-                leverage=wish.leverage,
+                leverage=levered.value,
+                most_leverage=levered.most,
                 cooldown_left_s=self._cooldown_left(symbol.symbol),
                 symbol_positions=len(desk.book.of_symbol(symbol.symbol))
                 + desk.entries_on_their_way(symbol.symbol),
@@ -270,8 +280,38 @@ class Appraiser:
             ),
             desk.params,
         )
-        factors = size.factors if size is not None else ()
-        return Appraisal(quote, price, stop, quantity, factors, expected, gates, size)
+        factors = (*levered.stages, *size.factors) if size is not None else ()
+        return Appraisal(
+            quote, price, stop, quantity, factors, expected, gates, size, levered.value
+        )
+
+    def _leverage(self, wish: Wish, price: Decimal, stop: Decimal, account: Account) -> Leverage:
+        """The manager's choice, or what was asked for with what that means for the size."""
+        desk, symbol = self._desk, wish.symbol
+        if not symbol.instrument.can_short or not price > 0:
+            return Leverage(wish.leverage or 1, ())
+        equity = float(account.equity)
+        context = leverage_context(
+            desk,
+            symbol,
+            wish.direction,
+            wish.strategy,
+            wish.confidence,
+            price,
+            stop,
+            equity,
+            self.margin_used(equity),
+            desk.statistics.expected(
+                wish.strategy,
+                symbol.label,
+                float(abs(price - stop) / price) * 10_000 if stop else math.nan,
+                self.costs(symbol, self.usual_notional(account)),
+            ),
+            wish.quantity,
+        )
+        if wish.leverage is None:
+            return choose(context, desk.params)
+        return fixed(wish.leverage, context, desk.params)
 
     def _trial(self) -> tuple[tuple[str, float], ...]:
         """The size factor of an entry on trial, while a breaker is half open."""
@@ -289,11 +329,11 @@ class Appraiser:
         factor = risk.size_factor(around, alone.notional, equity) if equity > 0.0 else 1.0
         regime = str(context.regime) if context.regime is not None else None
         if factor is None:
-            context = replace(context, unknown=("correlation",))
+            context = replace(context, unknown=(*context.unknown, "correlation"))
         elif factor < 1.0:
             context = replace(context, extra=(*context.extra, ("correlation", factor)))
         room = risk.headroom(around, equity, regime) if equity > 0.0 else ()
-        return size_entry(replace(context, headroom=room), params)
+        return size_entry(replace(context, headroom=(*context.headroom, *room)), params)
 
     def _stop(self, wish: Wish, price: float) -> Decimal:
         """The wish's own stop, else the plan's; zero where there can be none."""

@@ -35,6 +35,7 @@ from engine.journal.lines import line
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
+from engine.market.funding import Marks, NoRates, Rates
 from engine.market.quality import Freshness
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
@@ -123,6 +124,8 @@ class Desk:
     faults: list[str] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     used: Used = field(default_factory=Used)
+    rates: Rates = field(default_factory=lambda: NoRates("no source of funding rates"))
+    mark_prices: Marks = field(default_factory=Marks.none)
     position: int = 0
     """Market events that were dealt with, counted from the feed's beginning."""
     now_ns: int = 0

@@ -82,6 +82,7 @@ class Entries:
         self._exits = exits
         self._guard = guard
         self.appraiser = Appraiser(desk)
+        self.appraiser.margin_used = exits.perpetuals.margin_used
         self.follower = Follower(desk)
         self._combiner = Combiner(desk.params, [TechnicalSource()])
 
@@ -234,7 +235,7 @@ class Entries:
             confidence=wish.confidence,
             gates=appraisal.gates,
             factors=appraisal.factors,
-            leverage=wish.leverage,
+            leverage=appraisal.leverage,
             contract_size=symbol.instrument.contract_size,
             regime=symbol.label,
             reasoning=note or decision.reasoning,

@@ -43,6 +43,7 @@ from engine.core.types import (
 from engine.kernel.appraisal import Appraisal, Wish
 from engine.kernel.desk import Desk
 from engine.kernel.orders import ENTRIES, Orders
+from engine.kernel.perpetuals import Perpetuals
 from engine.kernel.symbols import SymbolDesk
 from engine.market.instruments import round_price
 from engine.portfolio.book import Booked
@@ -71,6 +72,7 @@ class Exits:
         self.triggered: list[TradeCondition] = []
         self.closed: list[Callable[[Trade], None]] = []
         self.scale_in: Callable[[Position, WatchEvent], None] | None = None
+        self.perpetuals = Perpetuals(desk)
         orders.on_fill = self._booked
         orders.on_end.append(self._ended)
 
@@ -85,6 +87,9 @@ class Exits:
             watch = self._desk.watches.get(position_id)
             if watch is None or watch.closed:
                 continue
+            reduced = self.perpetuals.reduction(position_id, watch, price, now_ns)
+            if reduced is not None:
+                self._act(position_id, reduced, "")
             for event in watch.on_price(price, now_ns):
                 self._act(position_id, event, "")
 
@@ -101,7 +106,7 @@ class Exits:
             begin = max(bar.open_ns, watch.seen_ns)
             if begin >= bar.close_ns:
                 continue
-            for event in watch.on_bar(bar.open, bar.high, bar.low, bar.close, begin, bar.close_ns):
+            for event in self.perpetuals.walk(position_id, watch, bar, begin):
                 gapped = event.time_ns <= bar.open_ns and event.price == bar.open
                 self._act(position_id, event, "gap" if gapped else "bar_path")
 
@@ -127,6 +132,8 @@ class Exits:
             if self.scale_in is not None:
                 self.scale_in(position, event)
             return
+        event = self.perpetuals.judged(position, event)
+        taken_over = self.perpetuals.liquidation(position, event)
         symbol = desk.symbols[position.symbol]
         quantity = min(
             symbol.instrument.lot_step * event.lots,
@@ -145,7 +152,9 @@ class Exits:
             expected=price,
         )
         self._announced[order.id] = event
-        if source:
+        if taken_over is not None:
+            sent = self._orders.liquidate(order, *taken_over, event.time_ns)
+        elif source:
             sent = self._orders.exit_within_bar(order, price, event.time_ns, source)
         else:
             sent = self._orders.exit(order)
@@ -192,7 +201,9 @@ class Exits:
         position = booked.position
         if position is None:
             return []
-        row = self._sync(position, self._desk.watches[position.id])
+        watch = self._desk.watches[position.id]
+        self.perpetuals.protect(position, watch)
+        row = self._sync(position, watch)
         return [self._changed(row, f"fill {fill.id}")]
 
     def _opened(self, fill: Fill, booked: Booked) -> None:
@@ -255,6 +266,7 @@ class Exits:
             trade = msgspec.structs.replace(trade, mfe_pct=watch.mfe_pct, mae_pct=watch.mae_pct)
         self._by_symbol[trade.symbol].remove(position_id)
         self._journaled.pop(position_id, None)
+        self.perpetuals.forget(position_id)
         desk.trades.append(trade)
         desk.tally.trades += 1
         desk.statistics.update(trade)
@@ -351,6 +363,7 @@ class Exits:
         watch = PositionWatch.from_dict(json.loads(stored))
         desk.watches[position.id] = watch
         self._by_symbol.setdefault(position.symbol, []).append(position.id)
+        self.perpetuals.protect(desk.book.get(position.id) or position, watch)
         self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
 
     def adopt(self, order: Order) -> None:

@@ -139,6 +139,7 @@ class Kernel:
                 desk.position += 1
         else:
             desk.now_ns = desk.clock.now_ns()
+            self.exits.perpetuals.fund_before(desk.now_ns)
             for event in events:
                 self.intake.take(event)
             self.orders.on_time(desk.now_ns)
@@ -172,6 +173,7 @@ class Kernel:
             self._run_before(now)
             self.orders.on_time(now)
             desk.now_ns = now
+            self.exits.perpetuals.fund_before(now)
             clock = desk.clock
             assert isinstance(clock, ManualClock)
             clock.set(now)

@@ -147,6 +147,20 @@ class Orders:
             self._fill(fill, after)
         return True
 
+    def liquidate(self, order: Order, price: Decimal, fee: Decimal, at_ns: int) -> bool:
+        """As `exit`, but the venue takes the position over at `price` for `fee`."""
+        if not self._commit_exit(order):
+            return False
+        broker = self._desk.broker
+        assert isinstance(broker, PaperBroker)
+        fills = broker.take_over(order, price, fee, at_ns)
+        after = broker.order(order.id) or order
+        if not fills:
+            self._update(after)
+        for fill in fills:
+            self._fill(fill, after)
+        return True
+
     def _commit_exit(self, order: Order) -> bool:
         desk = self._desk
         desk.orders[order.id] = order

@@ -63,6 +63,7 @@ def recover(desk: Desk, exits: Exits) -> None:
             desk.statistics.update(trade)
         _control(desk, recovered)
         desk.recovered = _summary(desk, recovered)
+    exits.perpetuals.begin()
     _announce(desk, recovered)
 
 
@@ -100,8 +101,7 @@ def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
             desk.feed.instruments[position.symbol],
             trade="" if position_id in open_ones else position_id,
         )
-    for fill in recovered.fills:
-        desk.book.apply(fill)
+    _fills_and_funding(desk, recovered)
     for position, watch in open_ones.values():
         if desk.book.get(position.id) is None:
             continue
@@ -112,6 +112,18 @@ def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
         if symbol is not None and math.isnan(symbol.last):
             symbol.last = desk.watches[position.id].last
     desk.ledger.verify(full=True)
+
+
+def _fills_and_funding(desk: Desk, recovered: Recovered) -> None:
+    """Everything that moved money, in the order of its time."""
+    funding = sorted(recovered.funding, key=lambda payment: payment.boundary_ns)
+    for fill in recovered.fills:
+        while funding and funding[0].boundary_ns < fill.time_ns:
+            payment = funding.pop(0)
+            desk.ledger.fund(payment.position, payment.amount, payment.id)
+        desk.book.apply(fill)
+    for payment in funding:
+        desk.ledger.fund(payment.position, payment.amount, payment.id)
 
 
 def _past(first: Fill) -> Position:

@@ -89,6 +89,8 @@ class GateContext:
     min_notional: float
     contract_size: float = 1.0
     leverage: int = 1
+    most_leverage: int | None = None
+    """The most at which the stop fires before the liquidation guard; None: nothing says."""
     polled: bool = False
     cooldown_left_s: float = 0.0
     symbol_positions: int = 0

@@ -225,6 +225,10 @@ def _spread(c: GateContext, p: Parameters) -> Gate:
 
 def _leverage(c: GateContext, p: Parameters) -> Gate:
     limit = p.get(MAX_LEVERAGE, c.symbol, c.regime) if c.can_short else 1
+    if c.most_leverage is not None and c.most_leverage < limit:
+        detail = "with more the liquidation guard would come before the stop"
+        most = c.most_leverage
+        return _most(DenialCode.LEVERAGE, "leverage", c.leverage, most, "x", detail=detail)
     return _most(DenialCode.LEVERAGE, "leverage", c.leverage, limit, "x")
 
 

@@ -91,6 +91,7 @@ class Leverage:
     """The answer: a level, the rows that led to it, and what it means for the size.
 
     `factors` go into the size like any other factor, `caps` hold it, in percent of equity.
+    `most` is what `most_leverage` allows, for leverage above 1.
     """
 
     value: int
@@ -98,6 +99,7 @@ class Leverage:
     absent: tuple[str, ...] = ()
     factors: tuple[tuple[str, float], ...] = ()
     caps: tuple[tuple[str, float], ...] = ()
+    most: int | None = None
 
 
 def choose(context: LeverageContext, parameters: Parameters) -> Leverage:
@@ -138,7 +140,14 @@ def fixed(
     if context.stop > 0 and away > 0:
         share = float(away / context.price)
         caps.append(("risk budget", float(parameters.get(RISK_BUDGET)) / share))
-    return Leverage(level, stages, absent, ((f"leverage {level}x", math.sqrt(level)),), tuple(caps))
+    return Leverage(
+        value=level,
+        stages=stages,
+        absent=absent,
+        factors=((f"leverage {level}x", math.sqrt(level)),),
+        caps=tuple(caps),
+        most=most_leverage(context, parameters),
+    )
 
 
 def most_leverage(context: LeverageContext, parameters: Parameters) -> int:

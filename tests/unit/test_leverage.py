@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,7 +22,7 @@ from tests.decision_help import trade
 from tests.leverage_help import PROVEN, UNPROVEN, held, tuned, wanted
 
 
-def rows(**changed: object) -> dict[str, tuple[float, float]]:
+def rows(**changed: Any) -> dict[str, tuple[float, float]]:
     answer = choose(wanted(**changed), tuned())
     return {row.name: (row.value, round(row.result, 6)) for row in answer.stages}
 
@@ -90,7 +91,7 @@ def test_an_entry_never_begins_in_the_danger_zone_nor_above_the_venues_limit() -
 
 def test_margin_in_use_cuts_by_itself() -> None:
     stages = rows(base=10, margin_used=0.7)
-    assert stages["leverage margin in use"] == (pytest.approx(0.3), pytest.approx(3.0))
+    assert stages["leverage margin in use"] == pytest.approx((0.3, 3.0))
 
 
 @settings(max_examples=150, deadline=None)
