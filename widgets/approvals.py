@@ -8,7 +8,7 @@ from engine.core.types import Proposal
 from engine.core.views import Snapshot
 from widgets import numbers, words
 from widgets.columns import Column
-from widgets.facts import flow, paragraph
+from widgets.facts import Fact, flow, paragraph
 from widgets.lines import Line, Run, run
 from widgets.rows import Row
 from widgets.tablepanel import TablePanel
@@ -114,6 +114,22 @@ class ApprovalsPanel(TablePanel):
         )  # fmt: skip
 
 
+def _margin(proposal: Proposal, quote: str) -> list[Fact]:
+    """On a perpetual: what the entry puts aside, and where that would be lost."""
+    if proposal.margin is None:
+        return []
+    facts: list[Fact] = [("Margin", [(f"{numbers.money(proposal.margin)} {quote}", "")])]
+    if proposal.liquidation is not None:
+        gap = words.distance_pct(proposal.price, proposal.liquidation)
+        decimals = numbers.decimals_of(proposal.price)
+        end: list[Run] = [
+            (numbers.price(proposal.liquidation, decimals), "stop"),
+            (f" {numbers.percent(gap)}", "muted"),
+        ]
+        facts.append(("Liquidated at", end))
+    return facts
+
+
 def terms(proposal: Proposal, quote: str, width: int, most: int = 2) -> list[Line]:
     """A proposal's terms: prices, money, why, and up to `most` rows of reasoning."""
     price = proposal.price
@@ -142,6 +158,7 @@ def terms(proposal: Proposal, quote: str, width: int, most: int = 2) -> list[Lin
             ],
         ),
         ("Risk", [(f"{numbers.money(proposal.risk)} {quote}", "")]),
+        *_margin(proposal, quote),
         ("Sure", [(numbers.share(proposal.confidence), "")]),
         ("EV", [words.expected(ev), (f" {why}", "muted")]),
         ("By", [run(proposal.strategy)]),

@@ -129,6 +129,42 @@ def _marks(view: PositionView, width: int) -> list[tuple[int, str, str, str]]:
     ]
 
 
+def _margin(view: PositionView) -> list[Fact]:
+    """What only a position with margin has: what it may lose, and where that is lost."""
+    if view.margin is None:
+        return []
+    danger = "danger" if view.margin_ratio >= 0.5 else ""
+    facts: list[Fact] = [
+        (
+            "Margin",
+            [
+                (numbers.money(view.margin), ""),
+                (f"  {numbers.share(view.margin_ratio, 1)} of it needed", danger or "muted"),
+            ],
+        ),
+    ]
+    if view.liquidation_price is not None:
+        decimals = numbers.decimals_of(view.position.entry_price)
+        stages = (
+            f"  reduced at {numbers.price(view.danger_price, decimals)}, "
+            f"left at {numbers.price(view.guard_price, decimals)}"
+        )
+        facts.append(
+            (
+                "Liquidation",
+                [
+                    (numbers.price(view.liquidation_price, decimals), ""),
+                    (f"  {numbers.percent(view.liquidation_distance_pct, sign=False)} away", ""),
+                    (stages, "muted"),
+                ],
+            )
+        )
+    paid = view.funding_paid
+    funding = numbers.money(paid) if paid is not None else "not known"
+    return [*facts, ("Funding", [(funding, "" if paid is not None else "warn")]),
+            ("", [run(view.margin_note, "muted")])]  # fmt: skip
+
+
 def _facts(view: PositionView) -> list[Fact]:
     position = view.position
     managed: Run = (
@@ -162,6 +198,7 @@ def _facts(view: PositionView) -> list[Fact]:
         ("Realised", [(numbers.money(position.realised or ZERO, sign=True), "")]),
         ("Fees", [(numbers.money(position.fees), "")]),
         ("Leverage", [(f"{position.leverage}×", "")]),
+        *_margin(view),
         ("Strategy", [run(position.strategy)]),
         ("Regime", [run(position.regime.replace("_", " ").lower() or numbers.NONE)]),
         ("From", [run(f"{position.proposal or numbers.NONE}  {position.decision}", "muted")]),

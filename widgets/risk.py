@@ -23,14 +23,20 @@ class RiskPanel(Panel):
     title = "Risk"
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
-        return (snapshot.control, *_money(snapshot.account), *snapshot.limits)
+        return (
+            snapshot.control,
+            *_money(snapshot.account),
+            *snapshot.limits,
+            *snapshot.levels,
+            *(view for view in snapshot.positions if view.margin is not None),
+        )
 
     def body(self, width: int, height: int) -> Sequence[Line]:
         snapshot = self.snapshot
         if snapshot is None:
             return ()
         lines = [control_line(snapshot.control, width)]
-        money = flow(_bases(snapshot.account), width)
+        money = flow([*_bases(snapshot.account), *leverage_facts(snapshot)], width)
         limits = limit_lines(_pressing_first(snapshot.limits), width)
         roomy = height >= len(lines) + len(money) + len(limits) + 2
         lines += [BLANK, *limits, BLANK, *money] if roomy else [*money[:1], *limits]
@@ -93,6 +99,28 @@ def _bases(account: Account) -> list[Fact]:
     ]
     if not account.checked:
         facts.insert(0, ("", [("✕ cash + positions − costs ≠ equity", "danger bold")]))
+    return facts
+
+
+def leverage_facts(snapshot: Snapshot) -> list[Fact]:
+    """The margin ratio that is nearest to liquidation, and how trades did by leverage."""
+    facts: list[Fact] = []
+    margined = [view for view in snapshot.positions if view.margin is not None]
+    if margined:
+        worst = max(margined, key=lambda view: view.margin_ratio)
+        away = numbers.percent(worst.liquidation_distance_pct, sign=False)
+        near: list[Run] = [
+            (numbers.share(worst.margin_ratio, 1), ""),
+            run(f" of {worst.position.symbol}, {away} to liquidation", "muted"),
+        ]
+        facts.append(("Margin in need", near))
+    if any(level.leverage > 1 for level in snapshot.levels):
+        for level in snapshot.levels:
+            won: list[Run] = [
+                (numbers.money(level.average_pnl, sign=True), numbers.role(level.average_pnl)),
+                (f" each, {level.trades} trades, {numbers.share(level.win_rate, 0)} won", "muted"),
+            ]
+            facts.append((f"At {level.leverage}×", won))
     return facts
 
 

@@ -396,6 +396,9 @@ class Proposal(Value, frozen=True):
     origin: Origin = Origin.ENGINE
     why_waits: str = ""
     note: str = ""
+    margin: Decimal | None = None
+    """On a perpetual: what the entry puts aside, and the price at which that is lost."""
+    liquidation: float | None = None
 
 
 class OrderType(StrEnum):

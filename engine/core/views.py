@@ -281,6 +281,7 @@ class Snapshot(Value, frozen=True):
     limits: tuple[Gate, ...]
     denials: tuple[tuple[str, int], ...]
     counterfactuals: tuple[Counterfactual, ...]
+    levels: tuple[LevelView, ...] = ()
     health: Health
     acks: tuple[Ack, ...]
     breakers: tuple[BreakerView, ...] = ()

@@ -243,10 +243,22 @@ class Entries:
             origin=origin,
             kind=kind,
         )
+        proposal = self._with_margin(proposal)
         if math.isfinite(wish.target):
             desk.own_targets[proposal.id] = (wish.target,)
         desk.tally.proposals += 1
         return proposal
+
+    def _with_margin(self, proposal: Proposal) -> Proposal:
+        """The proposal with the margin it needs and where it would be liquidated."""
+        desk = self._desk
+        found = self._exits.perpetuals.wanted(proposal)
+        if found is None:
+            return proposal
+        margin, liquidation = found
+        told = msgspec.structs.replace(proposal, margin=margin, liquidation=liquidation)
+        desk.proposals.restore(told, desk.proposals.kind_of(told.id))
+        return told
 
     def _wait(self, proposal: Proposal, why: str) -> Proposal:
         desk = self._desk
@@ -449,6 +461,7 @@ class Entries:
             factors=appraisal.factors or None,
             note=note,
         )
+        new = self._with_margin(new)
         desk.record(desk.propose(new, Actor.ENGINE, note))
         raise CommandRefused(
             "changed", f"the market moved: {note}", f"approve v{new.version} if it still holds"
@@ -517,6 +530,7 @@ class Entries:
             factors=factors,
             note=f"amended by a {command.actor}",
         )
+        new = self._with_margin(new)
         desk.record(desk.propose(new, command.actor, "amended"))
         return new
 

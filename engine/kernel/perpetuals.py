@@ -15,7 +15,15 @@ from decimal import Decimal
 
 from engine.core.exits import ExitReason
 from engine.core.records import Accounted, Funded
-from engine.core.types import ZERO, Bar, Direction, ExpectedValue, InstrumentKind, Position
+from engine.core.types import (
+    ZERO,
+    Bar,
+    Direction,
+    ExpectedValue,
+    InstrumentKind,
+    Position,
+    Proposal,
+)
 from engine.kernel.desk import Desk
 from engine.kernel.symbols import SymbolDesk
 from engine.market.funding import next_boundary
@@ -229,6 +237,17 @@ class Perpetuals:
             funding=funding,
             note=note,
         )
+
+    def wanted(self, proposal: Proposal) -> tuple[Decimal, float | None] | None:
+        """What a proposal would put aside, and where it would be liquidated; None on spot."""
+        instrument = self._desk.symbols[proposal.symbol].instrument
+        if instrument.kind is not InstrumentKind.SWAP or not proposal.quantity:
+            return None
+        size = MONEY.multiply(proposal.quantity, instrument.contract_size)
+        tiers = tiers_of(proposal.symbol)
+        margin = Margin.at(proposal.direction, proposal.price, size, proposal.leverage, tiers)
+        end = margin.liquidation
+        return margin.margin, float(end) if end is not None else None
 
     def margin_used(self, equity: float) -> float:
         """Share of equity put aside for perpetuals; 0 without equity."""

@@ -22,6 +22,7 @@ from engine.core.views import (
     EquityPoint,
     FeedView,
     Health,
+    LevelView,
     MarketView,
     Outlook,
     PositionView,
@@ -36,6 +37,7 @@ from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
 from engine.kernel.riskview import RiskViewer
 from engine.kernel.symbols import SymbolDesk
+from engine.portfolio.levels import by_leverage
 from engine.portfolio.pnl import pnl, pnl_pct
 
 V = TypeVar("V", bound=Value)
@@ -72,6 +74,8 @@ class Publisher:
         self._kept: dict[str, tuple[int, tuple[object, ...]]] = {}
         self._outlooks_at = 0
         self._risk = RiskViewer(desk, entries.appraiser)
+        self._levels_at = -1
+        self._levels: tuple[LevelView, ...] = ()
         self._equity_at = 0
         self._rate_at = monotonic_ns()
         self._rate_from = 0
@@ -120,6 +124,7 @@ class Publisher:
                 limits=self._entries.limits(account),
                 denials=tuple(sorted(desk.tally.denials.items())),
                 counterfactuals=self._entries.follower.views(),
+                levels=self._by_leverage(),
                 health=self._health(),
                 acks=tuple(desk.acks),
                 risk=self._risk.view(account),
@@ -206,6 +211,8 @@ class Publisher:
             risk = abs(position.entry_price - position.initial_stop)
             gained = (price - position.entry_price) * position.direction.sign
             target = position.targets[0] if position.targets else None
+            state = self._exits.perpetuals.state(position, mark)
+            protection = state.protection if state is not None else None
             view = PositionView(
                 position=position,
                 mark=mark,
@@ -217,10 +224,26 @@ class Publisher:
                 if target is not None
                 else math.nan,
                 held_ns=(desk.now_ns - position.opened_ns) // SECOND * SECOND,
+                margin=state.margin if state is not None else None,
+                margin_ratio=state.ratio if state is not None else math.nan,
+                liquidation_price=protection.liquidation if protection is not None else None,
+                liquidation_distance_pct=state.distance_pct if state is not None else math.nan,
+                danger_price=protection.danger if protection is not None else None,
+                guard_price=protection.guard if protection is not None else None,
+                funding_paid=state.funding if state is not None else None,
+                margin_note=state.note if state is not None else "",
             )
             views[position.id] = _same(self._positions.get(position.id), view)
         self._positions = views
         return tuple(views.values())
+
+    def _by_leverage(self) -> tuple[LevelView, ...]:
+        """How the last trades did by their leverage, worked out when one was added."""
+        trades = self._desk.tally.trades
+        if trades != self._levels_at:
+            self._levels_at = trades
+            self._levels = by_leverage(self._desk.trades)
+        return self._levels
 
     def _refresh_outlooks(self) -> None:
         now = monotonic_ns()
