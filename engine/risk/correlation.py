@@ -39,6 +39,10 @@ EVERY_NS = HOUR
 """How often correlations are estimated anew: one bar in thousands changes little."""
 
 
+ALIKE = 1e-20
+"""Squared distance, relative to the sample, at which the target is the sample: two symbols."""
+
+
 class Shrunk(NamedTuple):
     """A covariance or correlation matrix, how far it was shrunk (0 to 1), and from how many."""
 
@@ -48,39 +52,62 @@ class Shrunk(NamedTuple):
 
 
 def ledoit_wolf(rows: Floats) -> Shrunk:
-    """Covariance of `rows` (n, symbols), shrunk towards the identity times the mean variance.
+    """Covariance of `rows` (n, symbols), shrunk towards one correlation for all pairs.
 
-    The well-conditioned estimator of Ledoit and Wolf (2004), "A well-conditioned estimator
-    for large-dimensional covariance matrices", Journal of Multivariate Analysis 88: the
-    share that minimises the expected squared distance to the true matrix, estimated from the
-    sample. Means are removed; variances divide by n, as the paper does.
+    The estimator of Ledoit and Wolf (2004), "Honey, I shrunk the sample covariance matrix",
+    Journal of Portfolio Management 30(4), appendix B: variances stay, correlations move
+    towards their mean by the share that minimises the expected squared distance to the true
+    matrix. That target and not the identity, because correlations that shrink towards none
+    would hide the very clusters that are looked for, most so in few and wild returns. Means
+    are removed; moments divide by n, as in the paper.
     """
     n, width = rows.shape
     centred = rows - rows.mean(axis=0)
     sample = centred.T @ centred / n
-    mean_variance = float(np.trace(sample)) / width
-    apart = float((sample**2).sum()) / width - mean_variance**2
+    variances = np.diag(sample)
+    if width < 2 or not (variances > 0.0).all():
+        return Shrunk(sample, 0.0, n)
+    spread = np.sqrt(variances)
+    scale = np.outer(spread, spread)
+    mean = (float((sample / scale).sum()) - width) / (width * (width - 1))
+    target = mean * scale
+    np.fill_diagonal(target, variances)
+    distance = float(((target - sample) ** 2).sum())
+    if distance <= ALIKE * float((sample**2).sum()):
+        return Shrunk(sample, 0.0, n)
     squares = centred**2
-    spread = float((squares.T @ squares).sum()) / n - float((sample**2).sum())
-    error = min(spread / n / width, apart)
-    shrinkage = error / apart if apart > 0.0 else 0.0
-    matrix = (1.0 - shrinkage) * sample
-    matrix.flat[:: width + 1] += shrinkage * mean_variance
-    return Shrunk(matrix, shrinkage, n)
+    errors = squares.T @ squares / n - sample**2
+    # How the errors of variances and of covariances go together, entry by entry.
+    together = (squares * centred).T @ centred / n - variances[:, None] * sample
+    np.fill_diagonal(together, 0.0)
+    shared = float(np.trace(errors)) + mean * float((spread / spread[:, None] * together).sum())
+    shrinkage = min(1.0, max(0.0, (float(errors.sum()) - shared) / distance / n))
+    return Shrunk(shrinkage * target + (1.0 - shrinkage) * sample, shrinkage, n)
+
+
+def shrunk_covariance(rows: Floats) -> Shrunk:
+    """As `ledoit_wolf`, on standardised returns and then scaled back.
+
+    Otherwise the most volatile symbol would say how far all the others are shrunk. A symbol
+    that didn't move has no part in it.
+    """
+    spread = rows.std(axis=0)
+    moved = np.flatnonzero(spread > 0.0)
+    matrix = np.zeros((len(spread), len(spread)))
+    if not len(moved):
+        return Shrunk(matrix, 0.0, len(rows))
+    found = ledoit_wolf((rows[:, moved] - rows[:, moved].mean(axis=0)) / spread[moved])
+    matrix[np.ix_(moved, moved)] = found.matrix * np.outer(spread[moved], spread[moved])
+    return Shrunk(matrix, found.shrinkage, found.n)
 
 
 def shrunk_correlation(rows: Floats) -> Shrunk:
-    """Correlations of `rows` (n, symbols), shrunk towards none.
-
-    The returns are standardised first: shrinking covariances would let the most volatile
-    symbol say how far all the others are shrunk. A symbol that didn't move correlates with
-    nothing.
-    """
-    spread = rows.std(axis=0)
-    still = spread <= 0.0
-    standard = (rows - rows.mean(axis=0)) / np.where(still, 1.0, spread)
-    found = ledoit_wolf(standard)
-    matrix = found.matrix.copy()
+    """Correlations of `rows` (n, symbols), shrunk towards their mean; what didn't move
+    correlates with nothing."""
+    found = shrunk_covariance(rows)
+    spread = np.sqrt(np.diag(found.matrix))
+    scale = np.where(spread > 0.0, spread, 1.0)
+    matrix = np.clip(found.matrix / np.outer(scale, scale), -1.0, 1.0)
     np.fill_diagonal(matrix, 1.0)
     return Shrunk(matrix, found.shrinkage, found.n)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.core.parameters import Parameters, declare
-from engine.risk.correlation import MIN_SAMPLES, WINDOW_DAYS, ledoit_wolf
+from engine.risk.correlation import MIN_SAMPLES, WINDOW_DAYS, shrunk_covariance
 from engine.risk.returns import Floats, ReturnsBook
 
 VAR_MAX = declare(
@@ -209,7 +209,7 @@ class VarModel:
         self._bar_index = {name: at for at, name in enumerate(bars.symbols)}
         self._bar_n = len(bars.rows)
         if bars.symbols:
-            self._covariance = ledoit_wolf(bars.rows).matrix
+            self._covariance = shrunk_covariance(bars.rows).matrix
 
     def historical(self, exposures: Mapping[str, float]) -> Tail | None:
         """From past days, None while a held symbol has too few; `exposures` signed, in quote."""

@@ -35,35 +35,74 @@ def waves() -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
 
 
 LIBRARY = (
-    (1.011030693101156, 0.3779982423497656, 0.183601099722894, -0.06155197342823018),
-    (0.3779982423497656, 0.9956000458314094, 0.43450632119306204, 0.15914904152118),
-    (0.183601099722894, 0.43450632119306204, 1.012250537080416, 0.33866927130389163),
-    (-0.06155197342823018, 0.15914904152118, 0.33866927130389163, 0.8877042305956144),
+    (1.0, 0.48769957743112374, 0.37499476475742444, 0.2324028522518813),
+    (0.48769957743112374, 1.0, 0.5197884319828397, 0.3734483942154111),
+    (0.37499476475742444, 0.5197884319828397, 1.0, 0.48558482683374804),
+    (0.2324028522518813, 0.3734483942154111, 0.48558482683374804, 1.0),
 )
-"""What scikit-learn 1.9.1 (`sklearn.covariance.ledoit_wolf`) says of `waves()`."""
+"""What PyPortfolioOpt 1.6.0 says of standardised `waves()` with its constant-correlation target,
+when it is given the sample covariance that divides by n (its own divides by n − 1)."""
 
 
 def test_shrinkage_is_that_of_the_library() -> None:
-    found = ledoit_wolf(waves())
-    assert close_to(found.shrinkage, 0.4156628514027923, 1e-12)
-    assert np.allclose(found.matrix, LIBRARY, rtol=1e-12, atol=1e-14)
+    rows = waves()
+    found = ledoit_wolf((rows - rows.mean(axis=0)) / rows.std(axis=0))
+    assert close_to(found.shrinkage, 0.6581641896459243, 1e-12)
+    assert np.allclose(found.matrix, LIBRARY, rtol=1e-12)
     assert found.n == 12
+    assert np.allclose(shrunk_correlation(rows).matrix, LIBRARY, rtol=1e-12)
 
 
-def test_shrinkage_is_that_of_the_library_where_it_is_installed() -> None:
-    covariance = pytest.importorskip("sklearn.covariance")
-    rows = moves(3, 200, (0.8, 0.5, 0.2, 0.9))
-    matrix, shrinkage = covariance.ledoit_wolf(rows)
+def test_shrinkage_is_the_papers_formula_term_by_term() -> None:
+    """Appendix B of the paper, entry by entry, on returns of unequal scale."""
+    rows = moves(3, 60, (0.9, 0.6, 0.3, 0.8)) * np.array([1.0, 1.5, 0.7, 1.2])
+    x = rows - rows.mean(axis=0)
+    n, width = x.shape
+    s = x.T @ x / n
+    pairs = [(i, j) for i in range(width) for j in range(width) if i != j]
+    mean = sum(s[i, j] / math.sqrt(s[i, i] * s[j, j]) for i, j in pairs) / len(pairs)
+    target = np.array([
+        [s[i, i] if i == j else mean * math.sqrt(s[i, i] * s[j, j]) for j in range(width)]
+        for i in range(width)
+    ])  # fmt: skip
+    pi = [
+        [float(np.mean((x[:, i] * x[:, j] - s[i, j]) ** 2)) for j in range(width)]
+        for i in range(width)
+    ]
+
+    def theta(at: int, i: int, j: int) -> float:
+        return float(np.mean((x[:, at] ** 2 - s[at, at]) * (x[:, i] * x[:, j] - s[i, j])))
+
+    rho = sum(pi[i][i] for i in range(width)) + sum(
+        mean
+        / 2
+        * (
+            math.sqrt(s[j, j] / s[i, i]) * theta(i, i, j)
+            + math.sqrt(s[i, i] / s[j, j]) * theta(j, i, j)
+        )
+        for i, j in pairs
+    )
+    gamma = float(((target - s) ** 2).sum())
+    wanted = max(0.0, min(1.0, (sum(map(sum, pi)) - rho) / gamma / n))
     found = ledoit_wolf(rows)
-    assert np.allclose(found.matrix, matrix, rtol=1e-9)
-    assert close_to(found.shrinkage, shrinkage)
+    assert 0.0 < wanted < 1.0
+    assert close_to(found.shrinkage, wanted)
+    assert np.allclose(found.matrix, wanted * target + (1 - wanted) * s)
+
+
+def test_of_two_symbols_the_sample_is_the_target() -> None:
+    rows = moves(5, 40, (0.9, 0.7))
+    found = shrunk_correlation(rows)
+    assert found.shrinkage == 0.0
+    sample = np.asarray(np.corrcoef(rows.T))
+    assert close_to(float(found.matrix[0, 1]), float(sample[0, 1]))
 
 
 def test_few_samples_shrink_more_and_many_find_the_truth() -> None:
     loadings = (0.9, 0.9, 0.3)
     few = shrunk_correlation(moves(5, 30, loadings))
     many = shrunk_correlation(moves(5, 20_000, loadings))
-    assert few.shrinkage > 10 * many.shrinkage
+    assert few.shrinkage > 10 * many.shrinkage > 0.0
     truth = np.outer(loadings, loadings)
     np.fill_diagonal(truth, 1.0)
     assert np.abs(many.matrix - truth).max() < 0.02
