@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import acting, crash, reading
+from app import acting, crash, drilling, reading, whying
 from app.launch import Looks, complain, config_folder, open_screen
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -281,3 +281,5 @@ def configured(path: Path | None, db: Path | None = None, feed: str | None = Non
 
 reading.register(app)
 acting.register(app)
+drilling.register(app)
+whying.register(app)

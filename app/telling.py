@@ -7,6 +7,7 @@ by strangers: text is stripped of escapes before a terminal sees it.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -58,8 +59,8 @@ def plain(value: object) -> Any:
         return f"{value:f}"
     if isinstance(value, Path):
         return str(value)
-    if isinstance(value, float) and value != value:
-        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if value != value else str(value)
     return value
 
 

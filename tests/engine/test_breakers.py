@@ -94,7 +94,7 @@ def candidate(script: Script) -> Candidate:
     found: list[Candidate] = []
     entries = script.kernel.entries
     kept = entries.propose
-    entries.propose = found.append  # type: ignore[method-assign]
+    entries.propose = found.append  # type: ignore[method-assign, assignment]
     script.want()
     entries.propose = kept  # type: ignore[method-assign]
     [one] = found
