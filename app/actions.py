@@ -113,6 +113,18 @@ ACTIONS: tuple[Action, ...] = (
            danger=Danger.SAFE, why_disabled=why.not_playing, argument="up"),
     Action("speed.down", "Play slower", ("minus",), "speed", "Control",
            danger=Danger.SAFE, why_disabled=why.not_playing, argument="down"),
+    Action("chart.in", "Chart: zoom in", ("right_square_bracket",), "zoom", "Chart", "desk",
+           why_disabled=why.no_chart, footer="nearer", panels=("chart",), argument="-1"),
+    Action("chart.out", "Chart: zoom out", ("left_square_bracket",), "zoom", "Chart", "desk",
+           why_disabled=why.no_chart, footer="farther", panels=("chart",), argument="1",
+           help="several bars a candle at the far end"),
+    Action("chart.older", "Chart: back into the past", ("less_than_sign",), "pan", "Chart",
+           "desk", why_disabled=why.no_chart, footer="older", panels=("chart",), argument="-1"),
+    Action("chart.newer", "Chart: towards now", ("greater_than_sign",), "pan", "Chart", "desk",
+           why_disabled=why.no_chart, footer="newer", panels=("chart",), argument="1"),
+    Action("chart.overlay", "Chart overlay…", ("i",), "overlay", "Chart", "desk",
+           why_disabled=why.no_overlays, footer="overlay", panels=("chart",),
+           help="any indicator of ta by name, such as ema_indicator window=50"),
     Action("move.down", "Down", ("j", "down"), "move", "Moving",
            why_disabled=why.too_small, argument="1"),
     Action("move.up", "Up", ("k", "up"), "move", "Moving",
@@ -157,6 +169,8 @@ BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}
 _NAMES = {
     "question_mark": "?", "slash": "/", "escape": "esc", "plus": "+", "minus": "-",
     "pagedown": "pgdn", "pageup": "pgup", "down": "↓", "up": "↑", "left": "←", "right": "→",
+    "left_square_bracket": "[", "right_square_bracket": "]",
+    "less_than_sign": "<", "greater_than_sign": ">",
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from textual.binding import Binding
 from app import crash, keymap
 from app.actions import Action, for_key, key_label
 from app.approving import Approving
+from app.charting import Charting
 from app.choosing import ChoosingApp
 from app.chrome import Parts
 from app.controlling import Controlling
@@ -31,6 +32,7 @@ from app.panels import Feeder
 from app.sampler import ASK, Sampler
 from app.screens import LAYOUTS, DeckScreen
 from app.shown import Shown
+from app.studies import Overlays
 from app.views import Views
 from engine.core.clock import MINUTE, SECOND
 from engine.core.commands import Ack, AnyCommand
@@ -68,7 +70,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.mono: Callable[[], int] = self.options.monotonic
         self.views = Views(self)
         self.controlling = Controlling(self)
-        self._doers = (Approving(self), Holding(self), self.controlling, self.views)
+        self._doers = (Approving(self), Holding(self), self.controlling, self.views, Charting(self))
         self.hub = hub
         self.fault: BaseException | None = None
         self.crash_path: Path | None = None
@@ -116,9 +118,13 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         """Say what happened, in the message line."""
         self.frame.say(text, style)
 
-    def attach(self, hub: Hub) -> None:
-        """Give the screen its engine; call it on the screen's thread."""
+    def attach(self, hub: Hub, overlays: Overlays | None = None) -> None:
+        """Give the screen its engine; call it on the screen's thread.
+
+        `overlays` computes indicators for the chart, outside of this process.
+        """
         self.hub = hub
+        self.studies.computed_by(overlays)
         self.engine_trouble = ""
         self.sampler.step()
 

@@ -11,6 +11,7 @@ from app.options import AppOptions
 from app.painting import PaintingApp
 from app.screens import DeckScreen, Fit
 from app.state import UiState
+from app.studies import Studies
 from engine.core.types import Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
 from widgets.approvals import ApprovalsPanel
@@ -24,6 +25,7 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
         self.snapshot: Snapshot | None = None
         self.frozen: Snapshot | None = None
         self.feeds = Feeds()
+        self.studies = Studies()
 
     @property
     def view(self) -> Snapshot | None:
@@ -106,6 +108,8 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             position=self.chosen_position(),
             symbol=self.chosen_symbol(),
             order=self.chosen_order(),
+            chart=screen.has_on_screen("chart"),
+            overlays=self.studies.able,
         )
 
     def _waiting(self) -> bool:

@@ -5,10 +5,14 @@ Imported after the first frame, because everything heavy hangs on it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from threading import Event
+
+import numpy as np
 
 from app.funding import funding_sources
 from engine.core.clock import Clock, LiveClock, ManualClock, duration_ns, parse_iso
@@ -18,7 +22,7 @@ from engine.core.ids import Ids, fresh_seed, run_tag
 from engine.core.parameters import Parameters
 from engine.core.profiles import apply_profile
 from engine.core.settings import RunSettings
-from engine.core.types import ApprovalMode, FeedKind, Mode
+from engine.core.types import ApprovalMode, Bar, FeedKind, Mode
 from engine.execution.paper import PaperBroker
 from engine.execution.proposals import ProposalBook
 from engine.execution.sniper import Sniper
@@ -43,6 +47,9 @@ SIM_BEGINS = "2026-01-05"
 """Where simulated time starts: fixed, so that a seed repeats a run to the nanosecond."""
 
 SCREEN_SPEED = 60.0
+
+CLOSE_S = 0.2
+"""How long leaving waits for the process that computes overlays, within its second."""
 
 DEMO_SEED = 9
 """The simulated market that stands in for a missing network. Chosen for its timing alone: an
@@ -292,3 +299,23 @@ def flat(config: Config) -> bool:
 def export_folder(config: Config) -> Path:
     """Where `w` and `export` write unless told otherwise."""
     return data_dir(config)
+
+
+class ChartOverlays:
+    """Indicators for the chart, each computed in a process that the engine never waits for."""
+
+    def __init__(self) -> None:
+        from engine.analysis.overlays import OverlayWorker
+
+        self._worker = OverlayWorker()
+
+    def request(
+        self, name: str, arguments: Mapping[str, float | int | bool], bars: Sequence[Bar]
+    ) -> Future[dict[str, list[float]]]:
+        """The indicator's lines, a value a bar; see `OverlayWorker.request`."""
+        rows = [(b.open_ns, b.open, b.high, b.low, b.close, b.volume) for b in bars]
+        return self._worker.request(name, arguments, np.array(rows, dtype=np.float64))
+
+    def close(self, timeout_s: float = CLOSE_S) -> bool:
+        """End the process; it ends by itself too, once nobody holds the other end."""
+        return self._worker.close(timeout_s)

@@ -27,6 +27,8 @@ _SPELLED = {
     "return": "enter", "pgdn": "pagedown", "pgup": "pageup", " ": "space", ",": "comma",
     ".": "full_stop", ";": "semicolon", ":": "colon", "!": "exclamation_mark",
     "=": "equals_sign", "_": "underscore", "#": "number_sign", "*": "asterisk",
+    "[": "left_square_bracket", "]": "right_square_bracket",
+    "<": "less_than_sign", ">": "greater_than_sign",
 }  # fmt: skip
 
 

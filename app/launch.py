@@ -22,7 +22,7 @@ from engine.core.errors import QuarterdeckError
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
-    from app.compose import Engine, RunOptions
+    from app.compose import ChartOverlays, Engine, RunOptions
     from engine.core.config import Config, Loaded
 
 
@@ -100,6 +100,7 @@ class Starter:
         self._leaving = Event()
         self.app: QuarterdeckApp | None = None
         self.engine: Engine | None = None
+        self.overlays: ChartOverlays | None = None
         self.refused: QuarterdeckError | None = None
 
     def start(self) -> None:
@@ -110,6 +111,8 @@ class Starter:
         self._leaving.set()
         if self.engine is not None:
             self.engine.stop()
+        if self.overlays is not None:
+            self.overlays.close()
 
     def _run(self) -> None:
         try:
@@ -135,7 +138,8 @@ class Starter:
             engine.journal.close()
             return
         engine.start()
-        self._on_screen(lambda app: app.attach(engine.hub))
+        overlays = self.overlays = compose.ChartOverlays()
+        self._on_screen(lambda app: app.attach(engine.hub, overlays))
         if not engine.answered and not self._leaving.is_set():
             self._stand_in(config, options, release)
         settle_memory()
@@ -160,7 +164,7 @@ class Starter:
         engine.start()
 
         def tell(app: QuarterdeckApp) -> None:
-            app.attach(engine.hub)
+            app.attach(engine.hub, self.overlays)
             app.say("no market can be reached: this is the built-in simulated one", "warn")
 
         self._on_screen(tell)

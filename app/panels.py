@@ -17,7 +17,7 @@ from widgets.panel import Panel
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
     from engine.core.views import Snapshot
-    from widgets.chart import Levels
+    from widgets.levels import Levels
 
 CLASSES: dict[str, str] = {
     "approvals": "widgets.approvals:ApprovalsPanel",
@@ -72,12 +72,17 @@ class Feeder:
     def _chart(self, panel: Any, view: Snapshot, now_ns: int) -> None:
         symbol = self._deck.chosen_symbol()
         market = next((m for m in view.markets if m.symbol == symbol), None)
+        bars = self._deck.feeds.bars(symbol)
+        drawn, troubles = self._deck.studies.follow(symbol, bars)
+        for trouble in troubles:
+            self._deck.say(trouble, "warn")
         panel.show_bars(
             symbol,
-            self._deck.feeds.bars(symbol),
+            bars,
             market.forming if market else None,
             levels_of(view, symbol, self._deck.focused_panel()),
             view.run.timeframe,
+            drawn,
         )
 
     def _equity(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
@@ -111,7 +116,7 @@ def levels_of(view: Snapshot, symbol: str, panel: str) -> Levels | None:
 
     The panel in use decides which of the two where a symbol has both.
     """
-    from widgets.chart import Levels
+    from widgets.levels import Levels
 
     if panel == "approvals" and any(p.symbol == symbol for p in view.proposals):
         return Levels.of(msgspec.structs.replace(view, positions=()), symbol)

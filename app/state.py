@@ -28,6 +28,8 @@ class UiState:
     symbol: str = ""
     order: str = ""
     approvals_visible: bool = True
+    chart: bool = False
+    overlays: bool = False
 
     @property
     def mode(self) -> Mode:
@@ -120,6 +122,18 @@ def nothing_open(state: UiState) -> str:
     ):
         return "no position is open, no order rests and entries are paused already"
     return ""
+
+
+def no_chart(state: UiState) -> str:
+    """Why there is no chart to zoom or pan."""
+    return "" if state.chart else "the chart is not on screen"
+
+
+def no_overlays(state: UiState) -> str:
+    """Why nothing can be drawn over the chart."""
+    if why := no_chart(state):
+        return why
+    return "" if state.overlays else "this screen has no process that computes indicators"
 
 
 def lab_missing(_state: UiState) -> str:

@@ -4,71 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from engine.core.clock import DAY
 from engine.core.types import Bar
 from engine.core.views import Snapshot
-from widgets import axes, numbers
-from widgets.candles import Scale, candle, merged
-from widgets.frame import Frame
+from widgets import layers, numbers
+from widgets.candles import Scale, merged
+from widgets.frame import Frame, fitting, inside
 from widgets.grid import Grid
+from widgets.levels import Levels
 from widgets.lines import Line, Run, run
 from widgets.panel import Panel, said
-from widgets.spark import BLOCKS
+from widgets.study import Study
 
 # (bars merged into one candle, columns a candle takes), from near to far.
 ZOOMS = ((1, 3), (1, 2), (1, 1), (2, 1), (4, 1), (8, 1))
 _WIDE = 84
-_VOLUME_FROM = 14
-_MOST_STRETCH = 2.5
-"""How far levels may stretch the range of the bars before they are shown at the edge."""
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Prices to draw across the chart; NaN and empty are none."""
-
-    entry: float = math.nan
-    stop: float = math.nan
-    targets: tuple[float, ...] = ()
-
-    @staticmethod
-    def of(snapshot: Snapshot, symbol: str) -> Levels | None:
-        """The levels of the position in a symbol, else of the proposal that waits there."""
-        for view in snapshot.positions:
-            if view.position.symbol == symbol:
-                held = view.position
-                return Levels(
-                    float(held.entry_price), float(held.stop), tuple(map(float, held.targets))
-                )
-        for proposal in snapshot.proposals:
-            if proposal.symbol == symbol:
-                return Levels(
-                    float(proposal.price),
-                    float(proposal.stop),
-                    tuple(map(float, proposal.targets)),
-                )
-        return None
-
-    def lines(self) -> list[tuple[str, float, str]]:
-        """(name, price, role) of each level that there is."""
-        named = [("entry", self.entry, "entry"), ("stop", self.stop, "stop")]
-        several = len(self.targets) > 1
-        for index, target in enumerate(self.targets, 1):
-            named.append((f"target {index}" if several else "target", target, "target"))
-        return [each for each in named if math.isfinite(each[1])]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """How the panel's cells are shared between candles, volume and axes."""
-
-    columns: int
-    rows: int
-    volume: int
-    axis: int
-    decimals: int
 
 
 class PriceChart(Panel):
@@ -84,6 +34,7 @@ class PriceChart(Panel):
         self._bars: tuple[Bar, ...] = ()
         self._forming: Bar | None = None
         self._levels: Levels | None = None
+        self._studies: tuple[Study, ...] = ()
         self._zoom: int | None = None
         self._back = 0
         self._range = (math.nan, math.nan)
@@ -96,8 +47,9 @@ class PriceChart(Panel):
         forming: Bar | None,
         levels: Levels | None,
         timeframe: str,
+        studies: Sequence[Study] = (),
     ) -> None:
-        """Draw these closed bars, oldest first, the one that forms, and the levels."""
+        """Draw these closed bars, oldest first, the one that forms, levels and studies."""
         if symbol != self._symbol:
             self._back = 0
             self._range = (math.nan, math.nan)
@@ -106,6 +58,7 @@ class PriceChart(Panel):
             self._back += sum(bar.open_ns > self._bars[-1].open_ns for bar in bars)
         self._symbol, self._timeframe = symbol, timeframe
         self._bars, self._forming, self._levels = tuple(bars), forming, levels
+        self._studies = tuple(studies)
         self.redraw()
 
     @property
@@ -127,7 +80,7 @@ class PriceChart(Panel):
 
     def zoom(self, by: int) -> None:
         """Nearer (negative) or farther (positive) by steps."""
-        self._zoom = max(0, min(len(ZOOMS) - 1, self._zoom_now(self._area[0]) + by))
+        self._zoom = max(0, min(len(ZOOMS) - 1, self._zoom_now(self._inner()) + by))
         self.redraw()
 
     def pan(self, by: int) -> None:
@@ -135,15 +88,29 @@ class PriceChart(Panel):
         self._back = max(0, min(self._back - by, max(0, len(self._bars) - 1)))
         self.redraw()
 
+    def page(self, by: int) -> None:
+        """Pan by quarters of what is on screen."""
+        together, step = ZOOMS[self._zoom_now(self._inner())]
+        self.pan(by * together * max(1, self._inner() // step // 4))
+
     def move(self, by: int) -> None:
-        self.pan(by)
+        self.pan(by * ZOOMS[self._zoom_now(self._inner())][0])
 
     def note(self) -> Sequence[Run]:
-        notes: list[Run] = []
-        if self._back:
-            notes += [(f"{self._back} bars back", "accent"), ("  ", "")]
         name = f"{self._symbol} {self._timeframe}".strip()
-        return [*notes, run(name, "bold")] if name else notes
+        together = ZOOMS[self._zoom_now(self._inner())][0]
+        if together > 1 and self._bars:
+            name += f" ×{together} = {numbers.age(self._bars[-1].span_ns * together)}"
+        notes: list[Run] = [run(name, "bold")] if name else []
+        if self._zoom is not None:
+            notes += [("  ", ""), (f"zoom {len(ZOOMS) - self._zoom}/{len(ZOOMS)}", "muted")]
+        if self._back:
+            notes += [("  ", ""), (f"{self._back} bars back", "accent")]
+        return notes
+
+    def _inner(self) -> int:
+        width, height = self._area
+        return inside(fitting(self.frame, width, height), width, height)[0]
 
     def _zoom_now(self, width: int) -> int:
         if self._zoom is not None:
@@ -157,151 +124,38 @@ class PriceChart(Panel):
         if not bars:
             return said(self.empty, width, height)
         end = max(1, len(bars) - self._back // together)
-        plan = _plan(bars[:end], width, height, self._levels)
+        plan = layers.planned(bars[:end], width, height, self._levels, self._studies)
         if plan is None:
             return said(("The chart needs more room.", "z gives it the window."), width, height)
         shown = bars[max(0, end - (plan.columns + step - 1) // step) : end]
-        low, high = self._held_range(shown, plan, self._levels)
+        low, high = self._held_range(shown, plan)
         scale = Scale(low, high, plan.rows)
         grid = Grid(width, height)
-        _draw_grid(grid, scale, plan)
-        _draw_levels(grid, scale, plan, self._levels)
-        first = plan.columns - 1 - (len(shown) - 1) * step
-        _draw_candles(grid, scale, shown, first, step, self.monochrome)
-        _name_levels(grid, scale, plan, self._levels)
-        _draw_volume(grid, plan, shown, first, step)
-        _draw_times(grid, plan, shown, first, step)
-        if end == len(bars):
-            _draw_last(grid, scale, plan, shown[-1])
+        layers.draw_grid(grid, scale, plan)
+        layers.draw_levels(grid, scale, plan, self._levels)
+        layers.draw_candles(grid, scale, plan, shown, step, self.monochrome)
+        layers.draw_studies(grid, scale, plan, shown, step, self._studies)
+        layers.draw_volume(grid, plan, shown, step)
+        layers.draw_times(grid, plan, shown, step)
+        newest = shown[-1] if end == len(bars) else None
+        if newest is not None:
+            layers.draw_last(grid, scale, plan, newest)
+        layers.name_levels(grid, scale, plan, self._levels, newest)
         return grid.rows()
 
-    def _held_range(
-        self, shown: Sequence[Bar], plan: _Plan, levels: Levels | None
-    ) -> tuple[float, float]:
+    def _held_range(self, shown: Sequence[Bar], plan: layers.Plan) -> tuple[float, float]:
         """The range of prices; it stands still while nothing leaves it and nothing is added.
 
         Else each tick of the forming bar would move every candle on the screen.
         """
-        low, high = _range(shown, levels)
-        known = (shown[0].open_ns, len(shown), plan.rows, levels, self._symbol)
+        drawn = [study for study in self._studies if study.on_price]
+        lines = [study.along(shown) for study in drawn]
+        low, high = layers.price_range(shown, self._levels, lines)
+        names = tuple(study.name for study in drawn)
+        known = (shown[0].open_ns, len(shown), plan.rows, self._levels, self._symbol, names)
         fits = self._range[0] <= low and high <= self._range[1]
         if known != self._ranged or not fits:
             margin = (high - low) * 0.05 or abs(high) * 0.001 or 1.0
             self._range = (low - margin, high + margin)
             self._ranged = known
         return self._range
-
-
-def _range(shown: Sequence[Bar], levels: Levels | None) -> tuple[float, float]:
-    low, high = min(bar.low for bar in shown), max(bar.high for bar in shown)
-    most = max(high - low, abs(high) * 1e-6) * _MOST_STRETCH
-    for _, price, _ in levels.lines() if levels else ():
-        if max(high, price) - min(low, price) <= most:
-            low, high = min(low, price), max(high, price)
-    return low, high
-
-
-def _plan(bars: Sequence[Bar], width: int, height: int, levels: Levels | None) -> _Plan | None:
-    volume = max(2, height // 8) if height >= _VOLUME_FROM else 0
-    rows = height - 1 - volume
-    last = bars[-1]
-    prices = (last.open, last.high, last.low, last.close)
-    decimals = min(max(map(numbers.decimals_of, prices)), _sensible(last.close))
-    widest = [last.high, *(price for _, price, _ in (levels.lines() if levels else ()))]
-    axis = max(len(numbers.price(price, decimals)) for price in widest) + 2
-    columns = width - axis
-    if columns < 8 or rows < 3:
-        return None
-    return _Plan(columns, rows, volume, axis, decimals)
-
-
-def _sensible(price: float) -> int:
-    """Decimals beyond which an axis label tells nothing."""
-    return max(0, 5 - math.floor(math.log10(abs(price)))) if price else 2
-
-
-def _draw_grid(grid: Grid, scale: Scale, plan: _Plan) -> None:
-    for price in axes.marks(scale.low, scale.high, max(2, plan.rows // 3)):
-        y = scale.row(price)
-        for x in range(plan.columns):
-            grid.put(x, y, "┈", "grid")
-        _label(grid, plan, y, price, "muted")
-
-
-def _label(grid: Grid, plan: _Plan, y: int, price: float, words: str, sign: str = " ") -> None:
-    text = f"{sign}{numbers.price(price, plan.decimals)}"
-    grid.write(plan.columns, y, text.ljust(plan.axis)[: plan.axis], words)
-
-
-def _draw_levels(grid: Grid, scale: Scale, plan: _Plan, levels: Levels | None) -> None:
-    for _, price, role in levels.lines() if levels else ():
-        if scale.has(price):
-            for x in range(plan.columns):
-                grid.put(x, scale.row(price), "╌", role)
-
-
-def _name_levels(grid: Grid, scale: Scale, plan: _Plan, levels: Levels | None) -> None:
-    """Names at the left and prices at the right; one outside stands at the edge, with an arrow."""
-    free = set(range(plan.rows))
-    for name, price, role in levels.lines() if levels else ():
-        if not free:
-            return
-        arrow = "" if scale.has(price) else ("↑ " if price > scale.high else "↓ ")
-        wanted = scale.row(price)
-        y = min(free, key=lambda row: abs(row - wanted))
-        free.discard(y)
-        grid.write(0, y, f"{arrow}{name} "[: plan.columns], role)
-        _label(grid, plan, y, price, role)
-
-
-def _draw_candles(
-    grid: Grid, scale: Scale, bars: Sequence[Bar], first: int, step: int, monochrome: bool
-) -> None:
-    for index, bar in enumerate(bars):
-        role = "gain" if bar.close >= bar.open else "loss"
-        for y, char in enumerate(candle(bar, scale, monochrome)):
-            if char != " ":
-                grid.put(first + index * step, y, char, role)
-
-
-def _draw_volume(grid: Grid, plan: _Plan, bars: Sequence[Bar], first: int, step: int) -> None:
-    if not plan.volume:
-        return
-    most = max((bar.volume for bar in bars if math.isfinite(bar.volume)), default=0.0)
-    if most <= 0:
-        return
-    base = plan.rows + plan.volume - 1
-    eighths = len(BLOCKS)
-    for index, bar in enumerate(bars):
-        share = bar.volume / most if math.isfinite(bar.volume) else 0.0
-        full, rest = divmod(max(1, round(share * plan.volume * eighths)), eighths)
-        x = first + index * step
-        for level in range(full):
-            grid.put(x, base - level, "█", "frame")
-        if rest:
-            grid.put(x, base - full, BLOCKS[rest - 1], "frame")
-    grid.write(plan.columns, base, f" vol {numbers.compact(bars[-1].volume)}"[: plan.axis], "muted")
-
-
-def _draw_times(grid: Grid, plan: _Plan, bars: Sequence[Bar], first: int, step: int) -> None:
-    y = plan.rows + plan.volume
-    span = bars[-1].span_ns
-    every = axes.time_step(span / step, 10)
-    free = 0
-    for index, bar in enumerate(bars):
-        if bar.open_ns // every == (bar.open_ns - span) // every:
-            continue
-        at_midnight = bar.open_ns // DAY != (bar.open_ns - span) // DAY
-        text = numbers.day(bar.open_ns) if at_midnight else numbers.clock(bar.open_ns)
-        x = first + index * step - len(text) // 2
-        if x < free or x + len(text) > plan.columns + 2:
-            continue
-        grid.write(x, y, text, "soft" if at_midnight else "muted")
-        free = x + len(text) + 1
-
-
-def _draw_last(grid: Grid, scale: Scale, plan: _Plan, bar: Bar) -> None:
-    role = "gain" if bar.close >= bar.open else "loss"
-    y = scale.row(bar.close)
-    text = f"◂{numbers.price(bar.close, plan.decimals)}"
-    grid.write(plan.columns, y, text.ljust(plan.axis)[: plan.axis], f"bold {role}")

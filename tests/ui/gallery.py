@@ -40,10 +40,11 @@ from engine.core.views import EquityPoint, JournalLine, MarketView, Outlook, Sna
 from tests.ui import fakehub as fake
 from widgets.adaptations import AdaptationsPanel
 from widgets.approvals import ApprovalsPanel
-from widgets.chart import Levels, PriceChart
+from widgets.chart import PriceChart
 from widgets.decision import DecisionDetail
 from widgets.equity import EquityLine
 from widgets.journal import JournalPanel
+from widgets.levels import Levels
 from widgets.limits import LimitsPanel
 from widgets.market import MarketPanel
 from widgets.orders import OrdersPanel

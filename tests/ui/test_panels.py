@@ -18,12 +18,13 @@ from tests.ui import fakehub as fake
 from tests.ui import gallery
 from widgets import words
 from widgets.approvals import ApprovalsPanel
-from widgets.chart import Levels, PriceChart
+from widgets.chart import PriceChart
 from widgets.decision import DecisionDetail
 from widgets.equity import EquityLine, buckets
 from widgets.frame import Frame
 from widgets.gauge import gauge
 from widgets.journal import JournalPanel
+from widgets.levels import Levels
 from widgets.limits import LimitsPanel
 from widgets.market import MarketPanel
 from widgets.panel import Panel
