@@ -59,7 +59,7 @@ def test_a_position_is_watched_on_at_the_stop_it_had(
         held = again.position
         assert (held.stop, held.targets, held.taken_over) == (near, (Decimal(60_900),), True)
         again.price(float(near) + 1)
-        assert again.trades == ()
+        assert not again.trades
         again.price(float(near) - 1)
         again.price(float(near) - 1)
         assert again.trades[0].quantity == position.quantity
