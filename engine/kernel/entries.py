@@ -496,9 +496,16 @@ class Entries:
         if targets is not None:
             targets = tuple(round_price(instrument, price, up=short) for price in targets)
             _check_targets(old, targets)
+        # Other leverage means another size, unless a person chose that too.
+        sized_anew = (
+            command.leverage not in (None, old.leverage)
+            and quantity is None
+            and old.id not in desk.own_sizes
+        )
+        kept = None if sized_anew else old.quantity
         wish = replace(
             self._wish_of(old),
-            quantity=quantity if quantity is not None else old.quantity,
+            quantity=quantity if quantity is not None else kept,
             stop=float(stop) if stop is not None else float(old.stop),
             leverage=command.leverage or old.leverage,
         )
@@ -511,10 +518,12 @@ class Entries:
                 f"{refused.threshold:.6g} {refused.unit}",
                 "the proposal stays as it was",
             )
-        factors = None
+        factors: tuple[SizeFactor, ...] | None = None
         if quantity is not None:
             desk.own_sizes.add(old.id)
             factors = (SizeFactor(name=OWN_SIZE, value=float(quantity), result=float(quantity)),)
+        elif sized_anew:
+            quantity, factors = appraisal.quantity, appraisal.factors
         if targets is not None:
             desk.own_targets[old.id] = tuple(map(float, targets))
         new = desk.proposals.amend(

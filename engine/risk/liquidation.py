@@ -14,7 +14,7 @@ Three prices lie between the entry and the loss of the whole margin:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 
 from engine.core.parameters import Parameters, declare
 from engine.core.types import ZERO, Direction
@@ -38,6 +38,9 @@ LIQUIDATION_FEE = declare(
     scopes="G", risk=-1, learnable=False,
     doc="What the venue takes for a liquidation; Binance asks 1.25 % on its main perpetuals.",
 )  # fmt: skip
+
+FEE_STEP = Decimal("0.00000001")
+"""Binance charges to eight digits; downwards here, so that the margin always covers it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,4 +92,4 @@ def liquidation_fill(
     price = max(market * sign, margin.bankruptcy * sign) * sign
     left = max(ZERO, margin.balance(price))
     fee = MONEY.multiply(margin.notional(price), _share(parameters.get(LIQUIDATION_FEE)))
-    return price, min(fee, left)
+    return price, min(fee, left).quantize(FEE_STEP, ROUND_DOWN, context=MONEY)
