@@ -7,8 +7,10 @@ positions. Each is timed, so that a slow one is seen on screen before it is felt
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from engine.core.clock import MINUTE, day_of, monotonic_ns
+from engine.core.errors import CommandRefused
 from engine.core.parameters import declare
 from engine.core.records import Accounted, ConditionChanged, Measured, ProposalChanged
 from engine.core.types import Actor, Control, FeedStatus, Link
@@ -22,6 +24,8 @@ CYCLE_SECONDS = declare(
     "loop.cycle_sec", 30, low=5, high=300, step=5, unit="s", scopes="G", risk=0,
     doc="How often health, capital, signals and positions are gone through.",
 )  # fmt: skip
+
+T = TypeVar("T")
 
 ACCOUNT_EVERY_NS = 15 * MINUTE
 """How often the account is journaled while nothing happens to it."""
@@ -121,10 +125,17 @@ class Cycle:
     def _execute(self) -> None:
         """Size, gates, proposal, and the order where nobody has to be asked."""
         for candidate in self._candidates:
-            self._entries.propose(candidate)
+            self._attempt(self._entries.propose, candidate)
         for condition in self._exits.triggered:
-            self._entries.trigger(condition)
+            self._attempt(self._entries.trigger, condition)
         self._exits.triggered.clear()
+
+    def _attempt(self, act: Callable[[T], None], on: T) -> None:
+        """What can't be done now (a full disk, an exit on its way) is told, and no fault."""
+        try:
+            act(on)
+        except CommandRefused as refused:
+            self._desk.note(f"not done: {refused}")
 
     def _positions(self) -> None:
         """What waits too long expires; protection that moved is kept."""
@@ -141,11 +152,13 @@ class Cycle:
         self._exits.keep_moved()
 
     def remember_cursor(self) -> None:
-        """Watches and market as they stand, for a restart; and what the cycle cost."""
+        """Watches, account and market as they stand, for a restart; and what the cycle cost."""
         desk = self._desk
         if desk.journal.state not in ("ok", "") or not desk.now_ns:
             return
         self._exits.keep_moved(whether_or_not=True)
+        account = desk.ledger.account(desk.now_ns, desk.marks())
+        desk.record(Accounted(time_ns=desk.now_ns, account=account, why="stop"))
         desk.record(desk.cursor())
         worst = {f"cycle.{name}.worst_us": took for name, took in self._worst_us.items()}
         desk.journal.append(Measured(time_ns=desk.now_ns, values=worst))
