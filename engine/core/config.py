@@ -52,7 +52,9 @@ class EngineSection(Section):
         "review", description="which proposals wait for a person"
     )
     profile: str = Field(
-        "balanced", description="a named set of parameters: conservative, balanced, aggressive"
+        "balanced",
+        description="a named set of parameters: conservative, balanced, aggressive, flow, ml, "
+        "sniper",
     )
     cash: Decimal = Field(Decimal(10_000), gt=0, description="starting cash of a new journal")
     seed: int | None = Field(None, ge=0, description="repeats a run; drawn and shown when absent")

@@ -1,4 +1,4 @@
-"""Profiles: named sets of parameter values for three tempers, applied as one.
+"""Profiles: named sets of parameter values, three tempers and three styles, applied as one.
 
 A person who wants less risk should not have to know thirty names. A profile sets values
 globally and says so in their origin; whatever is set by name afterwards wins over it.
@@ -71,8 +71,47 @@ lift. The only one whose hard cap of a position is above 25 %, for strategies ma
 exposure limit of a symbol still holds at 25 %. The only one that lets the leverage manager
 choose: the others leave leverage above 1 to a person."""
 
+FLOW = RiskProfile(
+    "flow",
+    "many short trades that follow the flow: fixed risk, early exits, room for sixteen",
+    {
+        "cand.max_open_positions": 16,
+        "size.risk_regular_pct": 1.5,
+        "risk.manager": "fixed",
+        "exit.max_holding_days": 12,
+    },
+)
+"""Goes with the exit profile of its name: a plain trailing stop, the ladder `flow`, out after
+240 minutes, or when stale. Every entry risks the same, so that none outweighs the others."""
+
+ML = RiskProfile(
+    "ml",
+    "fewer positions sized by how sure the model is, less where the market is wild",
+    {
+        "size.sizer": "confidence_weighted",
+        "risk.manager": "volatility",
+        "size.profile_max_pos_pct": 25.0,
+        "risk.max_symbol_exposure_pct": 25.0,
+    },
+)
+"""Goes with the exit profile of its name: late trailing, a wide ladder, scale-ins into profit;
+those need the room of a position's hard cap, 25 %."""
+
+SNIPER = RiskProfile(
+    "sniper",
+    "waits for its price: few positions, one a coin, the same risk at the condition's own stop",
+    {
+        "size.sizer": "fixed_fraction",
+        "cand.max_open_positions": 5,
+        "pos.max_new_per_cycle": 2,
+        "pos.cooldown_min_per_ticker": 30,
+    },
+)
+"""Goes with the exit profile of its name: the condition's own stop and targets, which is why
+its size follows from the stop alone."""
+
 PROFILES: Mapping[str, RiskProfile] = {
-    profile.name: profile for profile in (CONSERVATIVE, BALANCED, AGGRESSIVE)
+    profile.name: profile for profile in (CONSERVATIVE, BALANCED, AGGRESSIVE, FLOW, ML, SNIPER)
 }
 
 

@@ -34,7 +34,10 @@ from engine.market.instruments import round_price, round_qty
 from engine.risk.contexts import Around
 from engine.risk.gates import AccountContext, GateContext, evaluate
 from engine.risk.leverage import Leverage, choose, fixed
+from engine.risk.managers import manager_of
+from engine.risk.sizers import sizer_of
 from engine.risk.sizing import SCALE_TRADES, Size, SizeContext, size_entry
+from engine.strategies.base import Strategy
 from engine.strategies.stops import initial_stop
 
 TREND_DAYS = declare(
@@ -241,6 +244,7 @@ class Appraiser:
                     extra=(*levered.factors, *self._trial()),
                     headroom=levered.caps,
                     unknown=levered.absent,
+                    edge=self._edge(wish, account, float(price), float(stop)),
                 ),
                 desk.risk.around(symbol.symbol, 0.0, held),
             )
@@ -318,6 +322,13 @@ class Appraiser:
         factor = self._desk.breakers.factor
         return (("on trial", factor),) if factor < 1.0 else ()
 
+    def _edge(self, wish: Wish, account: Account, price: float, stop: float) -> ExpectedValue:
+        """What trades like this one have earned, at the costs of a usual size."""
+        costs = self.costs(wish.symbol, self.usual_notional(account))
+        away = abs(price - stop) / price * 10_000 if stop > 0.0 else math.nan
+        label = wish.symbol.label
+        return self._desk.statistics.expected(wish.strategy, label, away, costs)
+
     def _sized(self, context: SizeContext, around: Around) -> Size:
         """The size within what is held around it.
 
@@ -325,7 +336,10 @@ class Appraiser:
         first as if it stood alone.
         """
         risk, params, equity = self._desk.risk, self._desk.params, context.equity
-        alone = size_entry(context, params)
+        own = next((one for one in self._desk.strategies if one.id == context.strategy), Strategy)
+        sizer = sizer_of(params, context.strategy, own.sizer)
+        manager = manager_of(params, context.strategy, own.manager)
+        alone = size_entry(context, params, sizer, manager)
         factor = risk.size_factor(around, alone.notional, equity) if equity > 0.0 else 1.0
         regime = str(context.regime) if context.regime is not None else None
         if factor is None:
@@ -333,7 +347,8 @@ class Appraiser:
         elif factor < 1.0:
             context = replace(context, extra=(*context.extra, ("correlation", factor)))
         room = risk.headroom(around, equity, regime) if equity > 0.0 else ()
-        return size_entry(replace(context, headroom=(*context.headroom, *room)), params)
+        context = replace(context, headroom=(*context.headroom, *room))
+        return size_entry(context, params, sizer, manager)
 
     def _stop(self, wish: Wish, price: float) -> Decimal:
         """The wish's own stop, else the plan's; zero where there can be none."""

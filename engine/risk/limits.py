@@ -72,6 +72,14 @@ RISK_CEILING = declare(
     risk=1, doc="No boost lifts the loss at the stop of one entry above this, of equity.",
     learnable=False,
 )  # fmt: skip
+VOL_HIGH = declare(
+    "risk.vol_high_pct", 3.0, low=1.5, high=8, step=0.25, unit="% daily", scopes="GY", risk=1,
+    doc="Daily volatility above which sizes are reduced.",
+)  # fmt: skip
+VOL_HIGH_FACTOR = declare(
+    "risk.vol_high_factor", 0.7, low=0.3, high=1.0, step=0.05, unit="factor", scopes="G", risk=1,
+    doc="Size factor in a volatile market.",
+)  # fmt: skip
 FACTOR_MAX = declare(
     "size.factor_max", 1.5, low=1.0, high=1.5, step=0.05, unit="factor", scopes="G", risk=1,
     doc="The product of all size factors is held to this from above, never from below.",

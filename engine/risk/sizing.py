@@ -6,8 +6,9 @@ kept, so that a person can read how 20 % became 3.4 %.
 
 The order, in percent of equity (notional):
 
-1. base: `size.base_pct` × confidence^`size.confidence_exponent`, or, if less, the size
-   whose loss at the stop is the risk of one trade (`size.risk_*_pct`).
+1. base: what the sizer wants (by default `size.base_pct` ×
+   confidence^`size.confidence_exponent`), or, if less, the size whose loss at the stop is
+   what the risk manager grants (by default the risk of one trade, `size.risk_*_pct`).
 2. the account's class: `size.poor_capital_factor` below `size.poor_capital_usd`.
 3. the account's run: × `size.win_scale_max` when both the rolling P&L is positive and
    equity is above its average, × `size.lose_scale_min` when both are against it.
@@ -30,10 +31,18 @@ from decimal import Decimal
 from engine.core.denials import DenialCode
 from engine.core.parameters import Parameter, Parameters, declare
 from engine.core.regimes import Regime
-from engine.core.types import ZERO, Direction, Instrument, SizeFactor
-from engine.decision.size import BASE, confidence_factor, regime_factor
+from engine.core.types import ZERO, Direction, ExpectedValue, Instrument, SizeFactor
+from engine.decision.size import regime_factor
 from engine.market.instruments import round_qty
-from engine.risk.limits import FACTOR_MAX, position_cap_pct, risk_limit_pct, risk_pct
+from engine.risk.limits import (
+    FACTOR_MAX,
+    VOL_HIGH,
+    VOL_HIGH_FACTOR,
+    position_cap_pct,
+    risk_limit_pct,
+)
+from engine.risk.managers import CORE, RiskManager, Terms
+from engine.risk.sizers import CONFIDENCE_SCALED, Sizer
 
 WIN_SCALE = declare(
     "size.win_scale_max", 1.5, low=1.0, high=2.0, step=0.05, unit="factor", scopes="G", risk=1,
@@ -95,17 +104,9 @@ POOR_WINRATE_FACTOR = declare(
     "risk.poor_factor", 0.6, low=0.2, high=0.9, step=0.05, unit="factor", scopes="G", risk=1,
     doc="Size factor while too few of the last trades won.",
 )  # fmt: skip
-VOL_HIGH = declare(
-    "risk.vol_high_pct", 3.0, low=1.5, high=8, step=0.25, unit="% daily", scopes="GY", risk=1,
-    doc="Daily volatility above which sizes are reduced.",
-)  # fmt: skip
 VOL_LOW = declare(
     "risk.vol_low_pct", 1.0, low=0.25, high=2, step=0.25, unit="% daily", scopes="GY", risk=1,
     doc="Daily volatility below which sizes are raised.",
-)  # fmt: skip
-VOL_HIGH_FACTOR = declare(
-    "risk.vol_high_factor", 0.7, low=0.3, high=1.0, step=0.05, unit="factor", scopes="G", risk=1,
-    doc="Size factor in a volatile market.",
 )  # fmt: skip
 VOL_LOW_FACTOR = declare(
     "risk.vol_low_factor", 1.3, low=1.0, high=1.6, step=0.05, unit="factor", scopes="G", risk=1,
@@ -148,6 +149,8 @@ class SizeContext:
     """Further caps by name, in percent of equity: what a cluster or a sector has left."""
     unknown: tuple[str, ...] = ()
     """Factors whose input the caller doesn't have; the size names them as absent."""
+    edge: ExpectedValue | None = None
+    """What the strategy's trades have earned; only the sizer kelly asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,12 @@ class Size:
     detail: str = ""
 
 
-def size_entry(context: SizeContext, parameters: Parameters) -> Size:
+def size_entry(
+    context: SizeContext,
+    parameters: Parameters,
+    sizer: Sizer = CONFIDENCE_SCALED,
+    manager: RiskManager = CORE,
+) -> Size:
     """Work out the size of one entry; see the module for the order of the steps."""
     price, stop = float(context.price), float(context.stop)
     distance = (price - stop) * context.direction.sign / price if price > 0.0 else math.nan
@@ -182,8 +190,9 @@ def size_entry(context: SizeContext, parameters: Parameters) -> Size:
     if not context.equity > 0.0:
         return steps.refused(DenialCode.CAPITAL, "there is no equity")
     regime = context.regime.value if context.regime is not None else None
-    _base(steps, context, parameters, distance, regime)
-    _factors(steps, context, parameters)
+    terms = manager.terms(context, parameters)
+    _base(steps, context, parameters, distance, sizer, terms)
+    _factors(steps, context, parameters, terms)
     steps.absent.extend(context.unknown)
     _caps(steps, context, parameters, distance, regime)
     return _to_lots(steps, context, price, distance)
@@ -212,17 +221,21 @@ class _Steps:
 
 
 def _base(
-    steps: _Steps, context: SizeContext, p: Parameters, distance: float, regime: str | None
+    steps: _Steps,
+    context: SizeContext,
+    p: Parameters,
+    distance: float,
+    sizer: Sizer,
+    terms: Terms,
 ) -> None:
-    base = float(p.get(BASE, strategy=context.strategy))
-    steps.note("base", base, base)
-    sure = confidence_factor(p, context.confidence, context.strategy)
-    steps.note("confidence", sure, base * sure)
-    by_risk = risk_pct(p, context.diamond, regime) / distance
-    steps.cap("risk per trade", by_risk)
+    """What the sizer wants, held to what the manager lets be lost; no number is no size."""
+    for name, value, pct in sizer.steps(context, p, distance, terms.risk):
+        steps.note(name, value, pct if math.isfinite(pct) and pct > 0.0 else 0.0)
+    by_risk = terms.risk / distance
+    steps.cap(terms.why, by_risk if math.isfinite(by_risk) else 0.0)
 
 
-def _factors(steps: _Steps, context: SizeContext, p: Parameters) -> None:
+def _factors(steps: _Steps, context: SizeContext, p: Parameters, terms: Terms) -> None:
     """Collect every factor that has its input, drop boosts beside a reduction, multiply."""
     if context.equity < p.get(POOR_CAPITAL):
         factor = float(p.get(POOR_FACTOR))
@@ -233,7 +246,7 @@ def _factors(steps: _Steps, context: SizeContext, p: Parameters) -> None:
         *_regime(steps, context, p),
         *context.extra,
     ]
-    reduced = any(value < 1.0 for _, value in applied)
+    reduced = not terms.boosts or any(value < 1.0 for _, value in applied)
     before, product = steps.pct, 1.0
     for name, value in applied:
         if value > 1.0 and reduced:

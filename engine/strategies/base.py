@@ -114,6 +114,10 @@ class Strategy(ABC):
     id: ClassVar[str]
     title: ClassVar[str]
     directions: ClassVar[frozenset[Direction]] = BOTH
+    sizer: ClassVar[str] = "confidence_scaled"
+    """Which of the engine's sizers makes the base size of its entries."""
+    manager: ClassVar[str] = "core"
+    """Which risk manager says how much one of its entries may lose."""
     features: ClassVar[tuple[str, ...]]
     """What `judge` reads; the bar is a HOLD while one of them is not known."""
 

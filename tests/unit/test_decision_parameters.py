@@ -20,11 +20,13 @@ from engine.core.clock import MINUTE, SECOND
 from engine.core.denials import DenialCode
 from engine.core.parameters import Parameter, Parameters, find
 from engine.core.regimes import Regime
-from engine.core.types import Action, Direction, InstrumentKind
+from engine.core.types import Action, Direction, ExpectedValue, InstrumentKind
 from engine.decision.combine import Combiner
 from engine.decision.sources import DecisionContext, Opinion
 from engine.risk.breakers import Breakers
 from engine.risk.gates import Around, cooldown_until, evaluate
+from engine.risk.managers import MANAGERS, manager_of
+from engine.risk.sizers import SIZERS, sizer_of
 from engine.risk.sizing import SizeContext, size_entry
 from engine.strategies.base import Strategy
 from engine.strategies.coordination import coordinate
@@ -180,7 +182,35 @@ def asked(b: Breakers) -> Any:
     return [b.runaway.asked(same, START + k * 5 * SECOND) is None for k in range(20)]
 
 
+def by_sizer(name: str, **changed: Any) -> Scenario:
+    """The size that one sizer, under whichever manager is set, comes to."""
+
+    def run(parameters: Parameters) -> Any:
+        asked = sizing(stop=Decimal(50), **changed)
+        manager = manager_of(parameters, "technical", "core")
+        sizer = SIZERS[name] if name else sizer_of(parameters, "technical", "kelly")
+        return size_entry(asked, parameters, sizer, manager).pct
+
+    return run
+
+
+def fixed_risk(parameters: Parameters) -> Any:
+    return MANAGERS["fixed"].terms(sizing(), parameters).risk
+
+
+EDGE = ExpectedValue(
+    probability=0.6, win_bps=300.0, loss_bps=6_000.0, fees_bps=20.0, spread_bps=1.0,
+    slippage_bps=1.0, net_bps=10.0, n=100, prior=False,
+)  # fmt: skip
+
 SCENARIOS: dict[str, Scenario] = {
+    "size.sizer": by_sizer(""),
+    "risk.manager": by_sizer("fixed_fraction"),
+    "size.kelly_min_confidence": by_sizer("kelly", confidence=0.75, edge=EDGE),
+    "size.kelly_min_trades": by_sizer("kelly", confidence=0.95, edge=EDGE),
+    "pos.base_size_usd": by_sizer("fixed_amount"),
+    "pos.size_vol_cap": by_sizer("fixed_amount", daily_vol_pct=4.0),
+    "risk.per_trade_pct": fixed_risk,
     "cb.consecutive_losses": breaker(pause_after(8)),
     "cb.loss_pause_min": breaker(pause_after(12)),
     "cb.api_fail_count": breaker(failures),
@@ -307,8 +337,9 @@ def test_every_parameter_that_is_read_here_has_a_scenario() -> None:
 @pytest.mark.parametrize("name", sorted(SCENARIOS))
 def test_moving_it_to_its_bounds_changes_the_outcome(name: str) -> None:
     parameter, outcomes = find(name), []
-    for value in (parameter.low, parameter.high):
+    values: tuple[Any, ...] = parameter.choices or (parameter.low, parameter.high)
+    for value in values:
         parameters = Parameters()
         parameters.set(name, value, "test")
         outcomes.append(SCENARIOS[name](parameters))
-    assert outcomes[0] != outcomes[1]
+    assert any(outcome != outcomes[0] for outcome in outcomes)

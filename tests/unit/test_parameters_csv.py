@@ -16,6 +16,7 @@ from tests.recorded import FOLDER
 
 CHOSEN_HERE = frozenset(
     {
+        "risk.manager", "size.kelly_min_trades", "size.sizer",
         "cb.half_open_factor", "cb.orders_per_day", "cb.orders_per_parent", "cb.repeat_max",
         "cb.repeat_window_s",
         "ev.prior_payoff", "ev.prior_trades", "ev.prior_win_rate", "ev.regime_trades",

@@ -6,10 +6,16 @@ from decimal import Decimal
 
 import pytest
 
+from app.tunables import configured_parameters
+from engine.core.config import Config, EngineSection
 from engine.core.errors import ParameterError
 from engine.core.parameters import Parameters, find
 from engine.core.profiles import AGGRESSIVE, CONSERVATIVE, PROFILES, RiskProfile, apply_profile
+from engine.position.settings import PROFILES as EXITS
 from engine.risk.gates import admitted, evaluate
+from engine.risk.limits import max_open, position_cap_pct, risk_pct
+from engine.risk.managers import manager_of
+from engine.risk.sizers import sizer_of
 from engine.risk.sizing import size_entry
 from tests.decision_help import account, candidate, sizing
 
@@ -62,3 +68,25 @@ def test_only_the_aggressive_profile_lifts_the_hard_cap() -> None:
 def test_an_unknown_profile_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ParameterError, match="balanced"):
         apply_profile(Parameters(), "reckless")
+
+
+STYLES = ("flow", "ml", "sniper")
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_a_style_has_an_exit_profile_of_its_name_and_a_run_accepts_it(name: str) -> None:
+    assert name in EXITS
+    config = Config(engine=EngineSection(profile=name))
+    origins = {setting.origin for _, _, setting in configured_parameters(config).items()}
+    assert origins == {f"profile {name}"}
+
+
+def test_each_style_picks_its_own_parts_and_limits() -> None:
+    flow, ml, sniper = tuned("flow"), tuned("ml"), tuned("sniper")
+    assert manager_of(flow, "technical", "core").name == "fixed"
+    assert max_open(flow) == 16
+    assert risk_pct(flow, diamond=False) == 1.5
+    assert sizer_of(ml, "technical", "confidence_scaled").name == "confidence_weighted"
+    assert position_cap_pct(ml) == 25.0
+    assert sizer_of(sniper, "technical", "confidence_scaled").name == "fixed_fraction"
+    assert max_open(sniper) == 5
