@@ -281,11 +281,11 @@ class Snapshot(Value, frozen=True):
     limits: tuple[Gate, ...]
     denials: tuple[tuple[str, int], ...]
     counterfactuals: tuple[Counterfactual, ...]
-    levels: tuple[LevelView, ...] = ()
     health: Health
     acks: tuple[Ack, ...]
     breakers: tuple[BreakerView, ...] = ()
     risk: RiskView | None = None
+    levels: tuple[LevelView, ...] = ()
 
 
 class JournalLine(Value, frozen=True, gc=False):
