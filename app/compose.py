@@ -12,10 +12,11 @@ from decimal import Decimal
 from pathlib import Path
 from threading import Event
 
+import msgspec
 import numpy as np
 
 from app.funding import funding_sources
-from engine.core.clock import Clock, LiveClock, ManualClock, duration_ns, parse_iso
+from engine.core.clock import MINUTE, Clock, LiveClock, ManualClock, duration_ns, parse_iso
 from engine.core.config import Config, data_dir, journal_path
 from engine.core.errors import ConfigError, QuarterdeckError
 from engine.core.ids import Ids, fresh_seed, run_tag
@@ -48,6 +49,9 @@ SIM_BEGINS = "2026-01-05"
 
 SCREEN_SPEED = 60.0
 
+NETWORK_WAIT_S = 5.0
+"""How long a live venue may take to answer before the market counts as out of reach."""
+
 CLOSE_S = 0.2
 """How long leaving waits for the process that computes overlays, within its second."""
 
@@ -77,13 +81,17 @@ class RunOptions:
 
 @dataclass
 class Engine:
-    """A kernel with what it was made of; `start` or run it, then `stop` it."""
+    """A kernel with what it was made of; `start` or run it, then `stop` it.
+
+    `answered` is False where a live feed found no venue that answers in time.
+    """
 
     kernel: Kernel
     hub: LocalHub
     journal: Journal
     desk: Desk
     path: Path
+    answered: bool = True
 
     def start(self) -> None:
         self.kernel.start()
@@ -117,12 +125,25 @@ def build(
     path = journal_path(config, mode, kind)
     fresh = kind is not FeedKind.LIVE and not options.resume
     make_folder(path.parent)
+    if options.ack_log is not None:
+        _check_writable(options.ack_log)
     journal = Journal.open(path, mode=str(mode), feed=str(kind), fresh=fresh)
     try:
         return _assemble(config, options, version, journal, kind, mode, feed, clock)
     except BaseException:
         journal.close()
         raise
+
+
+def _check_writable(file: Path) -> None:
+    """Before the first fill is the time to find out that it can't be acknowledged."""
+    try:
+        with file.open("a", encoding="utf-8"):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"the ack log {file} can't be written: {error.strerror}", "name another file"
+        ) from None
 
 
 def make_folder(folder: Path) -> None:
@@ -172,7 +193,7 @@ def _assemble(
         version=version,
     )
     cursor = before.cursor.position if before.cursor is not None else 0
-    feed = given or make_feed(config, options, kind, seed, cursor)
+    feed = given or make_feed(config, options, kind, seed, cursor, params)
     wake = Event()
     try:
         feed.start(wake.set)
@@ -184,6 +205,8 @@ def _assemble(
             options.funding,
             options.marks,
         )
+        answered = _venue_answers(feed)
+        settings = _with_timeframe(settings, feed, options)
         desk = _desk(settings, params, journal, feed, clock or _clock(feed, journal))
     except BaseException:
         feed.stop()
@@ -196,7 +219,38 @@ def _assemble(
         until_ended=not options.screen,
         mailbox=Mailbox(journal.path),
     )
-    return Engine(kernel, desk.hub, journal, desk, journal.path)
+    return Engine(kernel, desk.hub, journal, desk, journal.path, answered)
+
+
+def _with_timeframe(settings: RunSettings, feed: Feed, options: RunOptions) -> RunSettings:
+    """A recording of longer bars than the usual decision bar is decided on at its own.
+
+    Raises `ConfigError` for a timeframe that was asked for and can't be made of its bars.
+    """
+    from engine.market.replay import ReplayFeed
+
+    if not isinstance(feed, ReplayFeed) or not feed.span_ns:
+        return settings
+    span = duration_ns(settings.timeframe)
+    if span >= feed.span_ns and span % feed.span_ns == 0:
+        return settings
+    own = f"{feed.span_ns // MINUTE}m"
+    if options.timeframe_given:
+        raise ConfigError(
+            f"bars of {own} can't make decision bars of {settings.timeframe}",
+            f"give --timeframe {own} or a multiple of it, or leave it out",
+        )
+    return msgspec.structs.replace(settings, timeframe=own)
+
+
+def _venue_answers(feed: Feed) -> bool:
+    """Whether the market can be reached; a live feed is waited for, since only then it is
+    known which venue it is and in which currency it quotes."""
+    if feed.kind is not FeedKind.LIVE:
+        return True
+    from engine.market.live import LiveFeed
+
+    return feed.connect(NETWORK_WAIT_S) if isinstance(feed, LiveFeed) else True
 
 
 def _clock(feed: Feed, journal: Journal) -> Clock:
@@ -234,13 +288,20 @@ def _desk(
         strategies=builtin_strategies(),
         risk=risk,
         symbols={
-            symbol: SymbolDesk(instruments[symbol], span, params, costs, risk.closed)
+            symbol: SymbolDesk(symbol, instruments, span, params, costs, risk.closed)
             for symbol in feed.symbols
         },
     )
 
 
-def make_feed(config: Config, options: RunOptions, kind: FeedKind, seed: int, cursor: int) -> Feed:
+def make_feed(
+    config: Config,
+    options: RunOptions,
+    kind: FeedKind,
+    seed: int,
+    cursor: int,
+    params: Parameters,
+) -> Feed:
     """The market of this run; nothing is opened before the kernel starts it."""
     engine = config.engine
     if kind is FeedKind.SIM:
@@ -268,7 +329,14 @@ def make_feed(config: Config, options: RunOptions, kind: FeedKind, seed: int, cu
         )
     from engine.market.live import LiveFeed
 
-    return LiveFeed(engine.symbols, venue=engine.venue, fallback=engine.fallback_venues, seed=seed)
+    return LiveFeed(
+        engine.symbols,
+        venue=engine.venue,
+        fallback=engine.fallback_venues,
+        timeframe=engine.timeframe,
+        parameters=params,
+        seed=seed,
+    )
 
 
 def _speed(config: Config, options: RunOptions) -> float:

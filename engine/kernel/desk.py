@@ -33,6 +33,7 @@ from engine.hub import LocalHub
 from engine.journal.journal import Journal
 from engine.journal.lines import line
 from engine.kernel.symbols import SymbolDesk
+from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
 from engine.market.funding import Marks, NoRates, Rates
@@ -112,6 +113,7 @@ class Desk:
     symbols: dict[str, SymbolDesk] = field(default_factory=dict)
     watches: dict[str, PositionWatch] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
+    ended_orders: deque[Order] = field(default_factory=lambda: deque(maxlen=50))
     own_targets: dict[str, tuple[float, ...]] = field(default_factory=dict)
     """Proposal id to the targets that its strategy or a person asked for, over the plan's."""
     unacknowledged: list[Fill] = field(default_factory=list)
@@ -126,6 +128,8 @@ class Desk:
     used: Used = field(default_factory=Used)
     rates: Rates = field(default_factory=lambda: NoRates("no source of funding rates"))
     mark_prices: Marks = field(default_factory=Marks.none)
+    strategist: Strategist | None = None
+    """Who writes conditions; None where nobody does."""
     position: int = 0
     """Market events that were dealt with, counted from the feed's beginning."""
     now_ns: int = 0

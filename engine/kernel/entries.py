@@ -52,11 +52,10 @@ from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower, Unmade
 from engine.kernel.guard import Guard
-from engine.kernel.orders import Orders
+from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import Costs
 from engine.market.instruments import round_price, round_qty
-from engine.portfolio.book import Plan
 from engine.risk.gates import first_refusal, limits
 from engine.strategies.base import StrategyContext
 from engine.strategies.coordination import coordinate
@@ -280,22 +279,7 @@ class Entries:
             proposal.id, proposal.digest, proposal.version, desk.now_ns
         )
         position = desk.ids.next("POS")
-        desk.book.plan(
-            Plan(
-                id=position,
-                instrument=symbol.instrument,
-                direction=approved.direction,
-                strategy=approved.strategy,
-                decision=approved.decision,
-                proposal=approved.id,
-                regime=approved.regime,
-                stop=approved.stop,
-                targets=approved.targets,
-                leverage=approved.leverage,
-                confidence=approved.confidence,
-                indicators=symbol.indicators_json(),
-            )
-        )
+        desk.book.plan(plan_for(approved, position, symbol))
         order = self._orders.make(
             symbol=approved.symbol,
             direction=approved.direction,

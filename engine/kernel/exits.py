@@ -40,6 +40,7 @@ from engine.core.types import (
     Trade,
     TradeCondition,
 )
+from engine.journal.lines import PROTECTION_MOVED
 from engine.kernel.appraisal import Appraisal, Wish
 from engine.kernel.desk import Desk
 from engine.kernel.orders import ENTRIES, Orders
@@ -136,7 +137,7 @@ class Exits:
         taken_over = self.perpetuals.liquidation(position, event)
         symbol = desk.symbols[position.symbol]
         quantity = min(
-            symbol.instrument.lot_step * event.lots,
+            _lot(watch) * event.lots,
             position.quantity - self._orders.exit_lots(position_id),
         )
         if quantity <= 0:
@@ -174,7 +175,7 @@ class Exits:
         left = order.quantity - order.filled
         watch = desk.watches.get(order.position)
         if event is not None and left > 0 and watch is not None:
-            lots = int(left / desk.symbols[order.symbol].instrument.lot_step)
+            lots = int(left / _lot(watch))
             watch.restore(replace(event, lots=lots))
         if order.proposal and order.purpose is Purpose.ENTRY:
             proposal = desk.proposals.get(order.proposal)
@@ -212,8 +213,8 @@ class Exits:
         if position is None:
             return
         symbol = desk.symbols[fill.symbol]
-        lots = int(fill.quantity / symbol.instrument.lot_step)
         watch = desk.watches.get(position.id)
+        lots = int(fill.quantity / (_lot(watch) if watch else symbol.instrument.lot_step))
         if watch is not None:
             if lots:
                 watch.add(lots, float(fill.price))
@@ -290,7 +291,7 @@ class Exits:
                 continue
             position = desk.book.get(position_id)
             if position is not None:
-                desk.record(self._changed(self._sync(position, watch), "protection moved"))
+                desk.record(self._changed(self._sync(position, watch), PROTECTION_MOVED))
 
     def rows(self) -> list[Position]:
         """Open positions with protection and excursions as their watches have them now."""
@@ -393,7 +394,7 @@ class Exits:
         symbol = desk.symbols[position.symbol]
         watch = desk.watches[position.id]
         free = position.quantity - self._orders.exit_lots(position.id)
-        step_size = symbol.instrument.lot_step
+        step_size = _lot(watch)
         lots = int(free * Decimal(repr(fraction)) / step_size)
         if lots < 1:
             raise CommandRefused(
@@ -458,6 +459,11 @@ class Exits:
         desk.record(self._changed(position, why))
         desk.journal.barrier()
         return position
+
+
+def _lot(watch: PositionWatch) -> Decimal:
+    """One lot as the watch counts it: the venue's step when the position was opened."""
+    return Decimal(repr(watch.lot_size))
 
 
 def person_event(watch: PositionWatch, lots: int, now_ns: int) -> WatchEvent:

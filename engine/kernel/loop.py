@@ -16,6 +16,7 @@ from engine.core.errors import InvariantBroken, QuarterdeckError
 from engine.core.types import Actor, Bar, Control, MarketEvent, Order
 from engine.journal.mailbox import Mailbox
 from engine.kernel.commands import Commands
+from engine.kernel.conditions import Conditions
 from engine.kernel.cycle import CYCLE_SECONDS, Cycle
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Entries
@@ -72,7 +73,9 @@ class Kernel:
         self.intake = Intake(desk, self.orders, self.exits, self.entries.follower, self.guard)
         self.cycle = Cycle(desk, self.entries, self.exits, self.guard)
         self.commands = Commands(desk, self.orders, self.entries, self.exits, self.guard)
+        self.conditions = Conditions(desk)
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
+        self.publisher.llm = self.conditions.view
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
         self._next_cycle_ns = 0
@@ -132,6 +135,7 @@ class Kernel:
         asked = desk.hub.take()
         self.commands.take(asked)
         asked += self._open_mail()
+        self.conditions.look()
         events = desk.feed.poll(BATCH)
         if desk.feed.manual_time:
             for event in events:
@@ -208,6 +212,7 @@ class Kernel:
         self.desk.now_ns = now
         self.intake.pending_since_ns = 0
         self.cycle.run()
+        self.conditions.speak_if_due()
 
     def _cycle_ns(self) -> int:
         return int(self.desk.params.get(CYCLE_SECONDS)) * SECOND
@@ -257,6 +262,8 @@ class Kernel:
     def end(self) -> None:
         """Let go of feed and journal, whatever one of them says; safe after a fault."""
         desk = self.desk
+        if desk.strategist is not None:
+            desk.strategist.close()
         for close in (desk.feed.stop, self._last_words, desk.journal.close):
             try:
                 close()

@@ -22,6 +22,7 @@ from engine.core.types import (
     Order,
     OrderState,
     OrderType,
+    Proposal,
     Purpose,
 )
 from engine.execution.broker import BrokerEvent, FillEvent, OrderUpdate
@@ -30,7 +31,7 @@ from engine.execution.paper import FillContext, PaperBroker
 from engine.journal.errors import JournalUnavailable
 from engine.kernel.desk import Desk
 from engine.kernel.symbols import SymbolDesk
-from engine.portfolio.book import Booked
+from engine.portfolio.book import Booked, Plan
 
 ENTRY_BARRIER_S = 2.0
 EXIT_BARRIER_S = 0.25
@@ -245,6 +246,7 @@ class Orders:
             self._desk.orders[order.id] = order
         else:
             self._desk.orders.pop(order.id, None)
+            self._desk.ended_orders.append(order)
 
     def _fill(self, fill: Fill, order: Order) -> None:
         """Book an execution: the fill, its order, its position and the account are one fact."""
@@ -277,3 +279,21 @@ class Orders:
     def _tell_end(self, order: Order) -> None:
         for listener in self.on_end:
             listener(order)
+
+
+def plan_for(proposal: Proposal, position: str, symbol: SymbolDesk) -> Plan:
+    """What a position is opened for: the terms of the proposal that was approved."""
+    return Plan(
+        id=position,
+        instrument=symbol.instrument,
+        direction=proposal.direction,
+        strategy=proposal.strategy,
+        decision=proposal.decision,
+        proposal=proposal.id,
+        regime=proposal.regime,
+        stop=proposal.stop,
+        targets=proposal.targets,
+        leverage=proposal.leverage,
+        confidence=proposal.confidence,
+        indicators=symbol.indicators_json(),
+    )

@@ -7,6 +7,7 @@ moved by `is not`; making rows equal by value is what `_kept` is for.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from decimal import Decimal
 from threading import enumerate as running_threads
 from typing import TypeVar
@@ -23,6 +24,7 @@ from engine.core.views import (
     FeedView,
     Health,
     LevelView,
+    LlmView,
     MarketView,
     Outlook,
     PositionView,
@@ -81,6 +83,8 @@ class Publisher:
         self._rate_from = 0
         self._rate = 0.0
         self._ended: tuple[Proposal, ...] = ()
+        self.llm: Callable[[], LlmView | None] = lambda: None
+        self._llm: LlmView | None = None
 
     def publish(self) -> None:
         """Make and publish one snapshot of what is now."""
@@ -117,7 +121,7 @@ class Publisher:
                 positions=self._position_views(),
                 proposals=tuple(waiting(desk)),
                 ended=desk.proposals.ended(30),
-                orders=tuple(desk.orders.values()),
+                orders=(*desk.orders.values(), *reversed(desk.ended_orders)),
                 conditions=desk.sniper.conditions(),
                 trades=tuple(desk.trades),
                 outlooks=tuple(self._outlooks.values()),
@@ -129,8 +133,14 @@ class Publisher:
                 acks=tuple(desk.acks),
                 risk=self._risk.view(account),
                 breakers=self._breakers(),
+                llm=self._llm_view(),
             )
         )
+
+    def _llm_view(self) -> LlmView | None:
+        view = self.llm()
+        self._llm = _same(self._llm, view) if view is not None else None
+        return self._llm
 
     def _breakers(self) -> tuple[BreakerView, ...]:
         views = {view.name: view for view in self._desk.breakers.views()}

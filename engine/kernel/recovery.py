@@ -25,6 +25,7 @@ from engine.core.types import (
     OrderState,
     OrderType,
     Position,
+    Proposal,
     ProposalState,
     Purpose,
     Side,
@@ -35,6 +36,7 @@ from engine.execution.paper import PaperBroker
 from engine.journal.recovered import Recovered
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
+from engine.kernel.orders import plan_for
 from engine.market.feed import Rewinds
 from engine.risk.control import ControlMachine
 
@@ -156,12 +158,17 @@ def _money(desk: Desk, recovered: Recovered) -> None:
 def _orders(desk: Desk, exits: Exits, recovered: Recovered) -> None:
     """What the paper venue had taken goes on; what was not sent or is too old is ended."""
     resting: list[Order] = []
+    wanted = {proposal.id: proposal for proposal in recovered.proposals}
     for order in recovered.orders:
-        if _still_there(desk, order):
+        proposal = wanted.get(order.proposal)
+        if _still_there(desk, order, proposal):
             resting.append(order)
             desk.orders[order.id] = order
             if order.purpose in (Purpose.EXIT, Purpose.REDUCE):
                 exits.adopt(order)
+            elif proposal is not None and desk.book.get(order.position) is None:
+                symbol = desk.symbols[order.symbol]
+                desk.book.plan(plan_for(proposal, order.position, symbol))
             continue
         why = "never sent" if order.state is OrderState.INTENT else "not filled"
         ended = advance(
@@ -173,9 +180,11 @@ def _orders(desk: Desk, exits: Exits, recovered: Recovered) -> None:
         broker.restore(resting)
 
 
-def _still_there(desk: Desk, order: Order) -> bool:
-    """Whether the paper venue still has this order after the restart."""
+def _still_there(desk: Desk, order: Order, proposal: Proposal | None) -> bool:
+    """Whether the paper venue still has this order, and we still know what it is for."""
     if order.state in (OrderState.INTENT, OrderState.UNKNOWN):
+        return False
+    if proposal is None and desk.book.get(order.position) is None:
         return False
     resting = order.type is OrderType.LIMIT and order.state is not OrderState.SENT
     return resting or desk.feed.manual_time

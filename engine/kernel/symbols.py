@@ -7,7 +7,7 @@ the feature row and the regime are those of that bar.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,27 +31,28 @@ BOOK_KEEPS_NS = 15_000_000_000
 class SymbolDesk:
     """Market, bars, indicators and regime of one symbol. Owned by the kernel thread.
 
-    `closed` is told of every decision bar, also of those from before the feed began.
+    `instruments` is the feed's own mapping. `closed` is told of every decision bar, also of those from before the feed began.
     `pending` holds the decision bar that closed and was not yet decided on; `row` and
     `previous` are the feature rows of the last two decision bars.
     """
 
     def __init__(
         self,
-        instrument: Instrument,
+        symbol: str,
+        instruments: Mapping[str, Instrument],
         span_ns: int,
         params: Parameters,
         costs: CostModel,
         closed: Callable[[Bar], None],
     ) -> None:
-        self.instrument = instrument
-        self.symbol = instrument.symbol
+        self.symbol = symbol
+        self._instruments = instruments
         self.span_ns = span_ns
         self._params = params
         self._costs = costs
         self._closed = closed
         self._params_version = params.version
-        self.guard = TickGuard(params, self.symbol, instrument)
+        self.guard = TickGuard(params, symbol, instruments[symbol])
         self.resampler = Resampler(self.symbol, span_ns)
         spec = IndicatorSpec.from_parameters(params, self.symbol, span_ns=span_ns)
         self.indicators = IndicatorState(spec)
@@ -74,6 +75,11 @@ class SymbolDesk:
         self.said: Coordinated | None = None
         self.decision: Decision | None = None
         self.forming: Bar | None = None
+
+    @property
+    def instrument(self) -> Instrument:
+        """Filters and fees as the feed has them now: a venue's replace the packaged ones."""
+        return self._instruments[self.symbol]
 
     def take_price(self, price: float, time_ns: int) -> None:
         """The last traded price, and the decision bar that forms from it."""
