@@ -22,6 +22,9 @@ from engine.portfolio.recompute import recompute
 from engine.risk.margin import Margin, tiers_of
 from tests.engine.scripted import PRICE, Script
 from tests.recorded import recorded
+from widgets.position import position_lines
+from widgets.proposal import proposal_lines
+from widgets.risk import leverage_facts
 
 PERP = "BTC/USDT:USDT"
 CASH = Decimal(100_000)
@@ -139,6 +142,24 @@ def test_a_position_shows_its_margin_and_has_its_guard(tmp_path: Path) -> None:
         assert view.danger_price > view.guard_price > view.liquidation_price
         assert "tiers packaged" in view.margin_note
         whole(run)
+
+
+def test_a_person_reads_margin_liquidation_and_funding(tmp_path: Path) -> None:
+    with script(tmp_path) as run:
+        waiting = run.proposed(PERP)
+        proposed = "".join(
+            text for line in proposal_lines(waiting, "USDT", 100) for text, _ in line
+        )
+        assert "Margin" in proposed
+        assert "leverage base" in proposed
+        assert run.approve(waiting).ok
+        run.price(PRICE, PERP)
+        view = run.snapshot.positions[0]
+        shown = "".join(text for line in position_lines(view, 100) for text, _ in line)
+        for words in ("Margin", "Liquidation", "reduced at", "Funding", "tiers packaged"):
+            assert words in shown
+        facts = dict(leverage_facts(run.snapshot))
+        assert PERP in "".join(text for text, _ in facts["Margin in need"])
 
 
 @pytest.mark.parametrize("short", [False, True])
