@@ -177,6 +177,25 @@ class ConditionChanged(Record, frozen=True, tag="condition"):
     why: str = ""
 
 
+class LlmCalled(Record, frozen=True, tag="llm"):
+    """The strategist spoke: who, asked what (SHA-256 of the prompt), and what came of it.
+
+    `speaker` is the model's name or `rules`, `why_rules` why not the model. `verdicts` are
+    (id of the condition or nothing, what became of it). How long it took is telemetry and
+    stands in `Measured`.
+    """
+
+    id: str
+    speaker: str
+    why_rules: str
+    model: str
+    model_digest: str
+    prompt_sha: str
+    reply: str
+    checks: tuple[tuple[str, bool], ...]
+    verdicts: tuple[tuple[str, str], ...]
+
+
 class Cooldown(Record, frozen=True, tag="cooldown"):
     """A symbol may not be entered before `until_ns`."""
 
@@ -277,6 +296,7 @@ AnyRecord = (
     | Accounted
     | RegimeChanged
     | ConditionChanged
+    | LlmCalled
     | Cooldown
     | ParameterSet
     | FeedChanged

@@ -246,6 +246,58 @@ class RiskView(Value, frozen=True):
     betas: tuple[BetaView, ...]
 
 
+class LlmCall(Value, frozen=True):
+    """One time that the strategist spoke, for the stream `llm`: asked what, answered what.
+
+    `speaker` is the model's name or `rules`; `why_rules` says why not the model. Each of
+    `verdicts` is what became of a condition: its id or nothing, and in words why.
+    """
+
+    id: str
+    time_ns: int
+    speaker: str
+    why_rules: str
+    model: str
+    model_digest: str
+    prompt: str
+    prompt_sha: str
+    reply: str
+    checks: tuple[tuple[str, bool], ...]
+    verdicts: tuple[tuple[str, str], ...]
+    latency_ms: float
+    prompt_tokens: int
+    reply_tokens: int
+    done_reason: str
+    repaired: bool
+
+
+class LlmView(Value, frozen=True):
+    """The language model's health, and who speaks in its place.
+
+    `state` is `off` (nobody asks), `ok`, `asking` or `rules`; `reason` says why it isn't ok.
+    Latencies are of the last calls in milliseconds, NaN before the first. `answers` counts
+    the last answers by what they came to; `collapsed` is one answer nearly every time.
+    `writing` is the end of the answer that is being written.
+    """
+
+    state: str
+    reason: str
+    model: str
+    model_digest: str
+    calls: int
+    answered: int
+    schema_failures: int
+    truncated: int
+    timeouts: int
+    repaired: int
+    p50_ms: float
+    p95_ms: float
+    answers: tuple[tuple[str, int], ...]
+    collapsed: bool
+    asked_ns: int
+    writing: str = ""
+
+
 class RunInfo(Value, frozen=True):
     """What this run is: fixed for its life."""
 
@@ -285,6 +337,7 @@ class Snapshot(Value, frozen=True):
     acks: tuple[Ack, ...]
     breakers: tuple[BreakerView, ...] = ()
     risk: RiskView | None = None
+    llm: LlmView | None = None
     levels: tuple[LevelView, ...] = ()
 
 

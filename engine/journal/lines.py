@@ -153,6 +153,14 @@ def _condition(record: r.ConditionChanged) -> Words:
     return Actor.ENGINE, text, condition.id, condition.symbol
 
 
+def _llm(record: r.LlmCalled) -> Words:
+    armed = sum(bool(condition) for condition, _ in record.verdicts)
+    text = f"strategist ({record.speaker}): {armed} of {len(record.verdicts)} conditions armed"
+    if record.why_rules:
+        text += f"; the rules speak: {record.why_rules}"
+    return Actor.ENGINE, text, record.id, ""
+
+
 def _cooldown(record: r.Cooldown) -> None:
     del record
 
@@ -207,6 +215,7 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.BreakerChanged: _breaker,
     r.RegimeChanged: _regime,
     r.ConditionChanged: _condition,
+    r.LlmCalled: _llm,
     r.Cooldown: _cooldown,
     r.ParameterSet: _parameter,
     r.FeedChanged: _feed,
