@@ -90,9 +90,12 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
         Slot("adaptations", "Adaptations", 0),
     ),
     "risk": (
-        Slot("risk", "Risk", 0, 14),
+        Slot("risk", "Risk", 0, 12),
+        Slot("breakers", "Breakers", 0, 10),
+        Slot("portfolio", "Portfolio", 0, 9),
         Slot("equity", "Equity", 0),
         Slot("limits", "Limits", 1),
+        Slot("correlation", "Correlation", 1, 18),
     ),
     "journal": (
         Slot("journal", "Journal", 0),
