@@ -262,15 +262,17 @@ class Kernel:
     def end(self) -> None:
         """Let go of feed and journal, whatever one of them says; safe after a fault."""
         desk = self.desk
-        if desk.strategist is not None:
-            desk.strategist.close()
-        for close in (desk.feed.stop, self._last_words, desk.journal.close):
+        for close in (self._hush, desk.feed.stop, self._last_words, desk.journal.close):
             try:
                 close()
             except Exception as error:  # noqa: BLE001 - the next one must still be closed
                 desk.faults.append(f"{type(error).__name__} while ending: {error}")
                 self.fault = self.fault or error
         self.finished.set()
+
+    def _hush(self) -> None:
+        if self.desk.strategist is not None:
+            self.desk.strategist.close()
 
     def _last_words(self) -> None:
         self.cycle.remember_cursor()
