@@ -152,8 +152,8 @@ def test_a_person_reads_margin_liquidation_and_funding(tmp_path: Path) -> None:
         )
         assert "Margin" in proposed
         assert "leverage base" in proposed
-        assert run.approve(waiting).ok
-        run.price(PRICE, PERP)
+    with script(tmp_path / "held") as run:
+        levered(run, 5)
         view = run.snapshot.positions[0]
         shown = "".join(text for line in position_lines(view, 100) for text, _ in line)
         for words in ("Margin", "Liquidation", "reduced at", "Funding", "tiers packaged"):
