@@ -37,12 +37,13 @@ CLASSES: dict[str, str] = {
     "portfolio": "widgets.portfolio:PortfolioPanel",
     "correlation": "widgets.correlation:CorrelationPanel",
     "journal": "widgets.journal:JournalPanel",
+    "health": "widgets.health:HealthPanel",
     "trades": "widgets.trades:TradesPanel",
     "orders": "widgets.orders:OrdersPanel",
 }
 
-SLOW = frozenset(("chart", "equity", "journal"))
-"""Panels that are fed once a second: plots and long texts."""
+SLOW = frozenset(("chart", "equity", "journal", "health"))
+"""Panels that are fed once a second: plots, long texts and figures about the engine."""
 
 Feed = Callable[[Any, "Snapshot", int], None]
 

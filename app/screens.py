@@ -100,7 +100,8 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
     "journal": (
         Slot("journal", "Journal", 0),
         Slot("trades", "Trades", 1),
-        Slot("orders", "Orders", 1, 14),
+        Slot("orders", "Orders", 1, 9),
+        Slot("health", "Health", 1, 13),
     ),
 }  # fmt: skip
 
