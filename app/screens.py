@@ -99,6 +99,7 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
     ),
     "journal": (
         Slot("journal", "Journal", 0),
+        Slot("counterfactuals", "Not made", 0, 12),
         Slot("trades", "Trades", 1),
         Slot("orders", "Orders", 1, 9),
         Slot("health", "Health", 1, 13),

@@ -20,6 +20,7 @@ from engine.core.types import (
     Actor,
     ApprovalMode,
     Bar,
+    BreakerState,
     Control,
     Decision,
     Direction,
@@ -42,7 +43,9 @@ from engine.core.types import (
     Vote,
 )
 from engine.core.views import (
+    BreakerView,
     ControlView,
+    Counterfactual,
     EquityPoint,
     FeedView,
     Health,
@@ -59,6 +62,40 @@ from engine.hub import LocalHub
 START_NS = parse_iso("2025-05-04T12:00:00")
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
 PRICES = {"BTC/USDT": 61_234.5, "ETH/USDT": 2_987.12, "SOL/USDT": 148.337}
+
+
+def make_breakers() -> tuple[BreakerView, ...]:
+    """Three breakers: one open by itself for half an hour, one half open, one closed."""
+    rows = (
+        ("losses", BreakerState.OPEN, 5.0, 5.0, "trades", 30, "5 losses in a row, limit 5"),
+        ("api_failures", BreakerState.HALF_OPEN, 0.0, 5.0, "failures", 0, "entries on trial"),
+        ("drawdown", BreakerState.CLOSED, 3.2, 20.0, "%", 0, ""),
+    )
+    return tuple(
+        BreakerView(
+            name=name, title=name.replace("_", " "), state=state, value=value, limit=limit,
+            unit=unit, base="closed trades", since_ns=START_NS,
+            until_ns=START_NS + minutes * MINUTE if minutes else 0, reason=reason,
+            clears="a winning trade", hard=name == "drawdown",
+        )
+        for name, state, value, limit, unit, minutes, reason in rows
+    )  # fmt: skip
+
+
+def make_counterfactuals() -> tuple[Counterfactual, ...]:
+    """One that is still followed, one that would have won, one that would have lost."""
+    rows = (
+        ("X-9", "denied", "spread", 0.4, "", (("1m", 0.1),)),
+        ("P-3", "rejected", "not today", 2.1, "take_profit", (("1m", 0.1), ("5m", 1.4))),
+        ("X-2", "denied", "cooldown", -1.2, "stop_loss", ()),
+    )
+    return tuple(
+        Counterfactual(
+            id=name, symbol="BTC/USDT", kind=kind, code=code, time_ns=START_NS, price=61_000.0,
+            direction="LONG", pnl_pct=pct, ended=ended, marks=marks,
+        )
+        for name, kind, code, pct, ended, marks in rows
+    )  # fmt: skip
 
 
 def make_gates(passed: bool = True) -> tuple[Gate, ...]:

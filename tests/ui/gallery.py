@@ -40,7 +40,9 @@ from engine.core.views import EquityPoint, JournalLine, MarketView, Outlook, Sna
 from tests.ui import fakehub as fake
 from widgets.adaptations import AdaptationsPanel
 from widgets.approvals import ApprovalsPanel
+from widgets.breakers import BreakersPanel
 from widgets.chart import PriceChart
+from widgets.counterfactuals import CounterfactualsPanel
 from widgets.decision import DecisionDetail
 from widgets.equity import EquityLine
 from widgets.journal import JournalPanel
@@ -280,6 +282,8 @@ def world() -> Snapshot:
         held_ns=195 * MINUTE,
     )
     return fake.world(
+        breakers=fake.make_breakers(),
+        counterfactuals=fake.make_counterfactuals(),
         proposals=(
             msgspec.structs.replace(
                 fake.make_proposal(17), decision="D-30", strategy="ema_cross", reasoning=REASONS[0]
@@ -367,8 +371,8 @@ PAGES: tuple[tuple[tuple[type[Panel], ...], ...], ...] = (
     ((ApprovalsPanel, PositionsPanel, SignalsPanel, RiskPanel), (PriceChart, ReasoningPanel,
       AdaptationsPanel, EquityLine)),
     ((MarketPanel, SignalsPanel), (WaterfallPanel, DecisionDetail)),
-    ((RiskPanel, EquityLine), (LimitsPanel,)),
-    ((JournalPanel,), (TradesPanel, OrdersPanel)),
+    ((RiskPanel, BreakersPanel, EquityLine), (LimitsPanel,)),
+    ((JournalPanel, CounterfactualsPanel), (TradesPanel, OrdersPanel)),
     ((ProposalDetail,), (PositionDetail, PriceChart)),
 )  # fmt: skip
 
