@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.core.clock import HOUR
 from engine.core.parameters import Parameters, declare
-from engine.risk.returns import Floats, ReturnsBook
+from engine.risk.returns import Floats, ReturnsBook, gram
 
 MAX_CORRELATED = declare(
     "risk.max_correlated_pct", 10.0, low=2, high=30, step=1, unit="%", scopes="G", risk=1,
@@ -63,7 +63,7 @@ def ledoit_wolf(rows: Floats) -> Shrunk:
     """
     n, width = rows.shape
     centred = rows - rows.mean(axis=0)
-    sample = centred.T @ centred / n
+    sample = gram(centred, centred) / n
     variances = np.diag(sample)
     if width < 2 or not (variances > 0.0).all():
         return Shrunk(sample, 0.0, n)
@@ -76,9 +76,9 @@ def ledoit_wolf(rows: Floats) -> Shrunk:
     if distance <= ALIKE * float((sample**2).sum()):
         return Shrunk(sample, 0.0, n)
     squares = centred**2
-    errors = squares.T @ squares / n - sample**2
+    errors = gram(squares, squares) / n - sample**2
     # How the errors of variances and of covariances go together, entry by entry.
-    together = (squares * centred).T @ centred / n - variances[:, None] * sample
+    together = gram(squares * centred, centred) / n - variances[:, None] * sample
     np.fill_diagonal(together, 0.0)
     shared = float(np.trace(errors)) + mean * float((spread / spread[:, None] * together).sum())
     shrinkage = min(1.0, max(0.0, (float(errors.sum()) - shared) / distance / n))

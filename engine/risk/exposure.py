@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.core.parameters import declare
-from engine.risk.returns import Floats, ReturnsBook
+from engine.risk.returns import Floats, ReturnsBook, gram, weighted
 
 MAX_SECTOR = declare(
     "risk.max_sector_exposure_pct", 30.0, low=10, high=60, step=5, unit="%", scopes="GR", risk=1,
@@ -33,6 +33,9 @@ FACTORS = ("market", "momentum", "volatility")
 FORM_DAYS = 7
 """Days behind the rank by which the momentum and volatility factors are formed, each day
 anew from what had closed before it."""
+
+SINGULAR = 1e-12
+"""Smallest eigenvalue of the regressors' correlations at which they still differ."""
 
 LEAST_FOR_RANKS = 6
 """Symbols from which on thirds of them are two at least: below, one coin would be a factor."""
@@ -141,12 +144,16 @@ def ordinary_least_squares(target: Floats, regressors: Floats) -> tuple[Floats, 
     n, width = regressors.shape
     design = np.column_stack((np.ones(n), regressors))
     nothing = np.full(width, np.nan)
-    if n <= width + 1 or np.linalg.matrix_rank(design) <= width:
+    products = gram(design, design)
+    scale = np.sqrt(np.diag(products))
+    if n <= width + 1 or not (scale > 0.0).all():
         return nothing, nothing.copy()
-    inverse = np.linalg.inv(design.T @ design)
-    found = inverse @ (design.T @ target)
-    residual = target - design @ found
-    variance = float(residual @ residual) / (n - width - 1)
+    if np.linalg.eigvalsh(products / np.outer(scale, scale))[0] < SINGULAR:
+        return nothing, nothing.copy()
+    inverse = np.linalg.inv(products)
+    found = inverse @ gram(design, target[:, None])[:, 0]
+    residual = target - weighted(design, found)
+    variance = float((residual**2).sum()) / (n - width - 1)
     errors = np.sqrt(variance * np.diag(inverse))
     return found[1:], errors[1:]
 
@@ -162,7 +169,7 @@ def betas(known: Factors, exposures: Mapping[str, float]) -> tuple[Beta, ...]:
     weights = np.zeros(len(known.symbols))
     for name, worth in exposures.items():
         weights[known.symbols.index(name)] = worth / gross
-    values, errors = ordinary_least_squares(known.rows @ weights, known.returns)
+    values, errors = ordinary_least_squares(weighted(known.rows, weights), known.returns)
     n = len(known.rows)
     return tuple(
         Beta(name, float(value), float(error), n)

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine.core.parameters import Parameters, declare
 from engine.risk.correlation import MIN_SAMPLES, WINDOW_DAYS, shrunk_covariance
-from engine.risk.returns import Floats, ReturnsBook
+from engine.risk.returns import Floats, ReturnsBook, weighted
 
 VAR_MAX = declare(
     "cb.var95_max_pct", 3.0, low=1, high=8, step=0.5, unit="%", scopes="G", risk=1,
@@ -244,7 +244,7 @@ class VarModel:
     def _pnl(self, exposures: Mapping[str, float]) -> Floats:
         held = [self._index[name] for name in exposures]
         worth = np.array(list(exposures.values()))
-        return np.asarray(self._moves[:, held] @ worth, dtype=np.float64)
+        return weighted(self._moves[:, held], worth)
 
     def backtest(self, exposures: Mapping[str, float]) -> Backtest:
         """What this model would have forecast for these positions on each past day.
