@@ -199,7 +199,10 @@ class Commands:
     # Positions and orders.
 
     def _take_over(self, command: c.TakeOver) -> Answer:
+        before = self._desk.book.get(command.position)
         position = self._exits.take_over(command.position, command.taken)
+        if command.taken and before is not None and not before.taken_over:
+            self._entries.follow_overridden(position)
         text = (
             f"{position.symbol}: stop and targets are yours now"
             if command.taken

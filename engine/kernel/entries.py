@@ -338,7 +338,7 @@ class Entries:
 
     def follow(self, proposal: Proposal, kind: str) -> None:
         """Watch a proposal that ended without an order as if it had been made."""
-        self._desk.own_targets.pop(proposal.id, None)
+        targets = self._desk.own_targets.pop(proposal.id, ())
         self.follower.add(
             Unmade(
                 id=proposal.id,
@@ -348,10 +348,33 @@ class Entries:
                 direction=proposal.direction,
                 price=float(proposal.price),
                 stop=float(proposal.stop),
-                targets=(),
+                targets=targets,
                 strategy=proposal.strategy,
                 regime=proposal.regime,
                 score=proposal.confidence,
+            )
+        )
+
+    def follow_overridden(self, position: Position) -> None:
+        """Watch what the engine's own stop and targets would have made from now on."""
+        desk = self._desk
+        symbol = desk.symbols[position.symbol]
+        price = symbol.exit_price(position.direction)
+        if not math.isfinite(price):
+            return
+        self.follower.add(
+            Unmade(
+                id=desk.ids.next("X"),
+                symbol=position.symbol,
+                kind="overridden",
+                code=f"{position.id} taken over",
+                direction=position.direction,
+                price=price,
+                stop=float(position.stop),
+                targets=tuple(map(float, position.targets)),
+                strategy=position.strategy,
+                regime=position.regime,
+                score=position.confidence,
             )
         )
 

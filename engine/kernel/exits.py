@@ -51,14 +51,11 @@ from engine.portfolio.book import Booked
 from engine.position import step
 from engine.position.events import WatchEvent
 from engine.position.plan import Entry, plan_exits
-from engine.position.settings import PROFILES
+from engine.position.settings import exit_profile
 from engine.position.watch import PositionWatch
 from engine.risk.gates import cooldown_until
 
 T = TypeVar("T")
-
-STANDARD = "balanced"
-"""The exit profile of parameter profiles that name none of their own."""
 
 
 class Exits:
@@ -355,8 +352,7 @@ class Exits:
         )
 
     def _profile(self) -> str:
-        profile = self._desk.settings.profile
-        return profile if profile in PROFILES else STANDARD
+        return exit_profile(self._desk.settings.profile)
 
     def restore(self, position: Position, stored: str) -> None:
         """Watch a position from the journal exactly as it was watched."""

@@ -17,6 +17,7 @@ from engine.core.views import Counterfactual
 from engine.kernel.desk import Desk
 from engine.position.events import WatchEvent
 from engine.position.plan import Entry, plan_exits
+from engine.position.settings import exit_profile
 from engine.position.watch import PositionWatch
 
 LOTS = 1_000
@@ -88,6 +89,7 @@ class Follower:
                     spread=quote.spread_bps / 10_000,
                     strategy=trade.strategy,
                     regime=trade.regime or None,
+                    profile=exit_profile(desk.settings.profile),
                     stop=trade.stop if math.isfinite(trade.stop) else None,
                     targets=trade.targets,
                     score=trade.score,

@@ -235,6 +235,10 @@ QUICK_MIN = declare(
 )  # fmt: skip
 
 
+STANDARD = "balanced"
+"""The exit profile of parameter profiles that name none of their own."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     """A named set of exit rules: which are on, and whose number where the seeds differ."""
@@ -282,3 +286,8 @@ PROFILES = {
         ),
     )
 }
+
+
+def exit_profile(name: str) -> str:
+    """The exit profile that goes with a parameter profile: of its name, or the standard one."""
+    return name if name in PROFILES else STANDARD
