@@ -38,13 +38,13 @@ class Hints:
         if "approved" not in self._done:
             if any(p.state is ProposalState.WAITING for p in snapshot.proposals):
                 if "detail" not in self._done:
-                    return " A proposal waits: enter shows why, a approves it, x rejects it"
-                return " a approves the proposal under the cursor, x rejects it, e edits it"
+                    return " A proposal waits: enter shows why, a approves, x rejects"
+                return " a approves what the cursor is on, x rejects, e edits it"
             if "screen.signals" not in self._done:
-                return " Watching the market. 2 shows every vote, and why nothing is traded yet"
+                return " Watching the market. 2 shows every vote and what is missing"
             return " 1 returns to the desk, where proposals will wait for you"
         if "stop" not in self._done and snapshot.positions:
-            return " The chart shows entry, stop and targets. tab to Positions, s moves the stop"
+            return " Entry, stop and targets are on the chart; s moves the stop"
         if "screen.reasoning" not in self._done:
             return " 3 shows the reasoning behind each decision"
         if "pause" not in self._done and state.control is Control.ACTIVE:

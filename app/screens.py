@@ -56,21 +56,22 @@ def fit_of(size: Size) -> Fit:
 class Slot:
     """A panel's place: column, height in rows (0 takes what is left) and a partner.
 
-    `with_chart` puts the chart below the panel where only tabs fit.
+    The partner stands below the panel where only tabs fit, and follows its selection; it is
+    a panel of a column further right.
     """
 
     id: str
     title: str
     column: int
     rows: int = 0
-    with_chart: bool = False
+    partner: str = ""
 
 
 LAYOUTS: dict[str, tuple[Slot, ...]] = {
     "desk": (
-        Slot("approvals", "Approvals", 0, 11, with_chart=True),
-        Slot("positions", "Positions", 0, 9, with_chart=True),
-        Slot("signals", "Signals", 0),
+        Slot("approvals", "Approvals", 0, 11, partner="chart"),
+        Slot("positions", "Positions", 0, 9, partner="chart"),
+        Slot("signals", "Signals", 0, partner="chart"),
         Slot("risk", "Risk", 0, 8),
         Slot("chart", "Chart", 1),
         Slot("reasoning", "Reasoning", 1, 9),
@@ -78,8 +79,8 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
         Slot("equity", "Equity", 1, 6),
     ),
     "signals": (
-        Slot("market", "Market", 0, 12),
-        Slot("signals", "Signals", 0),
+        Slot("market", "Market", 0, 12, partner="waterfall"),
+        Slot("signals", "Signals", 0, partner="waterfall"),
         Slot("waterfall", "Why not", 1),
     ),
     "reasoning": (
@@ -185,8 +186,8 @@ class DeckScreen(Screen[None], inherit_bindings=False):
         if self.fit is Fit.FULL and not self.maximised:
             return tuple(slot.id for slot in self.slots)
         slot = next(slot for slot in self.slots if slot.id == self.active)
-        if self.fit is Fit.TABS and slot.with_chart and not self.maximised:
-            return (slot.id, "chart")
+        if self.fit is Fit.TABS and slot.partner and not self.maximised:
+            return (slot.id, slot.partner)
         return (slot.id,)
 
     def share_out(self, size: Size) -> None:
@@ -206,7 +207,7 @@ class DeckScreen(Screen[None], inherit_bindings=False):
             panel.set_frame(Frame.RULE if self.fit in (Fit.TABS, Fit.ONE) else Frame.BOX)
             columns[slot.column] = columns.get(slot.column, False) or shown
             if single:
-                # With its partner, the chart takes the lower half of the tab.
+                # A partner takes the lower half of the tab.
                 panel.styles.height = "1fr"
             else:
                 panel.styles.height = slot.rows or "1fr"

@@ -75,7 +75,7 @@ def _row(view: Outlook) -> Row:
     cells: dict[str, Cell | str] = {
         "symbol": (view.symbol, "bold"),
         "decision": _decision(view),
-        "why": (view.waiting_for or view.verdict, "muted"),
+        "why": (view.waiting_for or words.why(view), "muted"),
     }
     for signal in view.signals:
         cells[f"w:{signal.strategy}"] = _said(signal, wide=True)

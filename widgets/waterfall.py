@@ -120,7 +120,7 @@ def _headline(view: Outlook, width: int) -> Line:
         runs += [words.action(view.decision.action, view.decision.confidence), ("  ", "")]
     stopped = next((gate for gate in view.gates if not gate.passed), None)
     role = "" if stopped is None else words.verdict(stopped)[1]
-    runs.append(run(view.verdict, role))
+    runs.append(run(words.why(view), role))
     since = [("since ", "muted"), (numbers.clock(view.since_ns), "soft")] if view.since_ns else []
     return spread(runs, since, width)
 

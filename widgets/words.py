@@ -17,6 +17,7 @@ from engine.core.types import (
     Proposal,
     Vote,
 )
+from engine.core.views import Outlook
 from widgets import numbers
 from widgets.lines import Run
 
@@ -67,6 +68,12 @@ def action(value: Action, confidence: float | None = None) -> Run:
     """BUY, SELL or HOLD with its arrow, and how sure where that is given."""
     text, role = numbers.action(value)
     return (f"{text} {numbers.share(confidence)}" if confidence else text), role
+
+
+def why(view: Outlook) -> str:
+    """Why a symbol is or is not traded, without the action that stands beside it already."""
+    action = f"{view.decision.action.value}: " if view.decision else ""
+    return view.verdict.removeprefix(action)
 
 
 def verdict(gate: Gate) -> Run:
@@ -124,6 +131,9 @@ def gate_distance(gate: Gate) -> str:
 def _plain_number(value: float) -> str:
     if not numbers.known(value):
         return numbers.NONE
+    if 0 < abs(value) < 0.01:
+        # Two decimals would make a size in coins nothing at all.
+        return numbers.rounded(value, 2)
     return numbers.number(value, 0 if float(value).is_integer() or abs(value) >= 1_000 else 2)
 
 

@@ -96,7 +96,7 @@ def test_the_chart_is_zoomed_maximised_at_every_size(size: tuple[int, int]) -> N
 
 def test_a_chart_that_is_not_on_screen_says_so() -> None:
     async def script(deck: Deck) -> None:
-        await deck.press("tab", "tab", OUT)
+        await deck.press("tab", "tab", "tab", OUT)
         assert "the chart is not on screen" in deck.message
 
     drive(script, size=(80, 24))

@@ -296,6 +296,20 @@ def test_a_gate_tells_when_it_turned() -> None:
     assert "12:10" in line
 
 
+def test_a_small_size_is_not_written_as_nothing() -> None:
+    gate = fake.make_gates()[1]
+    said = [words.gate_value(replace(gate, value=value)) for value in (0.0034, 0.04, -0.0, 1.5)]
+    assert said == ["0.0034", "0.04", "0", "1.50"]
+
+
+def test_why_does_not_repeat_the_decision_beside_it() -> None:
+    world = fake.world()
+    view = replace(world.outlooks[2], verdict="HOLD: the votes cancel out")
+    text = shown(SignalsPanel, replace(world, outlooks=(view,)), 110, 10).text
+    assert "the votes cancel out" in text
+    assert "HOLD:" not in text
+
+
 def test_signals_carry_arrow_and_word_where_there_is_room() -> None:
     text = shown(SignalsPanel, gallery.world(), 110, 10).text
     assert "▲ BUY" in text

@@ -36,6 +36,20 @@ def test_at_80x24_panels_are_tabs_and_the_chart_stays_with_approvals() -> None:
     drive(script, size=(80, 24))
 
 
+@pytest.mark.parametrize(("key", "tabs"), [("1", 2), ("2", 0), ("2", 1)])
+def test_at_80x24_what_a_short_table_selects_stands_below_it(key: str, tabs: int) -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press(key, *["tab"] * tabs, "j")
+        await deck.look()
+        below = "\n".join(deck.rows[12:])
+        assert "ETH/USDT 15m" in below if key == "1" else "Why not ─" in below
+        assert "ETH/USDT" in below
+        await deck.press("z")
+        assert "ETH/USDT" not in "\n".join(deck.rows[12:])
+
+    drive(script, size=(80, 24))
+
+
 def test_at_60x15_one_panel_remains_and_names_itself() -> None:
     async def script(deck: Deck) -> None:
         assert "Approvals" in deck.text
@@ -245,3 +259,17 @@ def test_hints_lead_a_newcomer_and_leave_others_alone() -> None:
 
     drive(newcomer, first_run=True)
     drive(old_hand)
+
+
+def test_hints_fit_the_least_window_whole() -> None:
+    async def script(deck: Deck) -> None:
+        for acts in ((), ("enter", "escape"), ("a",)):
+            await deck.press(*acts)
+            deck.hub.change()
+            await deck.look(10_000)
+            deck.hub.change()
+            await deck.look(10_000)
+            assert deck.message
+            assert deck.message in deck.rows[-2], deck.message
+
+    drive(script, size=(60, 15), first_run=True)
