@@ -13,12 +13,13 @@ from engine.core.clock import MINUTE, day_of, monotonic_ns
 from engine.core.errors import CommandRefused
 from engine.core.parameters import declare
 from engine.core.records import Accounted, ConditionChanged, Measured, ProposalChanged
-from engine.core.types import Actor, Control, FeedStatus, Link
+from engine.core.types import Account, Actor, Control, FeedStatus, Link
 from engine.core.views import StepTiming
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Candidate, Entries
 from engine.kernel.exits import Exits
 from engine.kernel.guard import Guard
+from engine.risk.var import VAR_MAX
 
 CYCLE_SECONDS = declare(
     "loop.cycle_sec", 30, low=5, high=300, step=5, unit="s", scopes="G", risk=0,
@@ -112,7 +113,17 @@ class Cycle:
             desk.used.accounted_ns = desk.now_ns
             desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
             self._entries.appraiser.sample(account)
+            self._measure_var(account)
         self._guard.check_account(account)
+
+    def _measure_var(self, account: Account) -> None:
+        """Value at risk of what is held, as often as the account is sampled."""
+        desk = self._desk
+        held = self._entries.appraiser.held()
+        _, _, var, _ = desk.risk.standing(held) if held else (None, 0.0, 0.0, "")
+        if var is not None and account.equity > 0:
+            share = var / float(account.equity) * 100.0
+            self._guard.measured_var(share, float(desk.params.get(VAR_MAX)))
 
     def _signals(self) -> None:
         """Strategies speak where a decision bar has closed since the last cycle."""

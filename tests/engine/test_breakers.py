@@ -15,7 +15,7 @@ from engine.core.types import Actor, BreakerState, Control, Direction, FeedStatu
 from engine.core.views import BreakerView
 from engine.journal.queries import Reader
 from engine.kernel.entries import Candidate
-from tests.engine.scripted import BTC, PRICE, SPAN, Script
+from tests.engine.scripted import BTC, ETH, PRICE, SPAN, Script
 
 QUICK: Mapping[str, object] = {
     "pos.cooldown_min_per_ticker": 0, "cb.consecutive_losses": 3, "risk.max_daily_risk_pct": 10,
@@ -216,3 +216,29 @@ def test_what_moved_is_in_the_table_that_readers_ask(tmp_path: Path) -> None:
             assert row["until_ns"] == row["timestamp"] + 30 * MINUTE
             [known] = [one for one in reader.breakers() if one.breaker.name == "losses"]
             assert known.breaker.base == row["base"]
+
+
+def test_value_at_risk_beyond_its_limit_holds_entries_and_a_smaller_book_frees_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Script(tmp_path, approval="auto", symbols=(BTC, ETH)) as script:
+        script.want()
+        script.price(PRICE)
+        assert script.position
+        monkeypatch.setattr(
+            type(script.desk.risk), "standing", lambda self, held: (None, 0.0, 400.0, "a test")
+        )
+        script.close_bar()
+        script.cycle()
+        view = breaker(script, "var")
+        assert view.state is BreakerState.OPEN
+        assert view.value == pytest.approx(4.0, abs=0.1)
+        script.want(symbol=ETH)
+        codes = [one.code for one in script.records(Denied)]
+        assert codes == ["breaker_open"]
+        held = script.position
+        script.price(float(held.stop) * 0.999)
+        script.price(float(held.stop) * 0.999)
+        script.close_bar()
+        script.cycle()
+        assert breaker(script, "var").state is BreakerState.CLOSED
