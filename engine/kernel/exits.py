@@ -132,7 +132,6 @@ class Exits:
             return
         event = self.perpetuals.judged(position, event)
         taken_over = self.perpetuals.liquidation(position, event)
-        symbol = desk.symbols[position.symbol]
         quantity = min(
             _lot(watch) * event.lots,
             position.quantity - self._orders.exit_lots(position_id),

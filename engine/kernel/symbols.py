@@ -31,7 +31,8 @@ BOOK_KEEPS_NS = 15_000_000_000
 class SymbolDesk:
     """Market, bars, indicators and regime of one symbol. Owned by the kernel thread.
 
-    `instruments` is the feed's own mapping. `closed` is told of every decision bar, also of those from before the feed began.
+    `instruments` is the feed's own mapping. `closed` is told of every decision bar, also of
+    those from before the feed began.
     `pending` holds the decision bar that closed and was not yet decided on; `row` and
     `previous` are the feature rows of the last two decision bars.
     """
