@@ -117,7 +117,6 @@ class ConsecutiveLosses(Breaker):
 
     def on_time(self, now_ns: int) -> None:
         """The pause is over."""
-        self.limit = float(self._parameters.get(CONSECUTIVE_LOSSES))
         if self.open and now_ns >= self.until_ns:
             self.move(BreakerState.HALF_OPEN, "one entry on trial", now_ns)
 
@@ -125,6 +124,11 @@ class ConsecutiveLosses(Breaker):
         if not self.closed:
             self.value = 0.0
             self.move(BreakerState.CLOSED, "resumed by a person", now_ns)
+
+    def view(self) -> BreakerView:
+        if self.closed:
+            self.limit = float(self._parameters.get(CONSECUTIVE_LOSSES))
+        return super().view()
 
     def recount(self, won: Iterable[bool]) -> None:
         """The losses in a row at the end of these trades, oldest first."""
@@ -146,6 +150,11 @@ class ApiFailures(Breaker):
         super().__init__(parameters)
         self._failed: deque[int] = deque()
 
+    def view(self) -> BreakerView:
+        if self.closed:
+            self.limit = float(self._parameters.get(API_FAILURES))
+        return super().view()
+
     def _window_ns(self) -> int:
         return int(self._parameters.get(API_WINDOW)) * SECOND
 
@@ -166,6 +175,8 @@ class ApiFailures(Breaker):
 
     def on_time(self, now_ns: int) -> None:
         """Failures grow old."""
+        if self.closed and not self._failed:
+            return
         self._count(now_ns)
         if self.closed or self._failed:
             return
@@ -278,9 +289,11 @@ class Breakers:
 
     def changed(self) -> list[Breaker]:
         """The breakers that moved since the last call."""
-        moved = [one for one in self.all if one.moved]
-        for one in moved:
-            one.moved = False
+        moved = []
+        for one in self.all:
+            if one.moved:
+                one.moved = False
+                moved.append(one)
         return moved
 
     def acknowledge(self, now_ns: int) -> list[Breaker]:
