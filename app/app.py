@@ -72,6 +72,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.controlling = Controlling(self)
         self._doers = (Approving(self), Holding(self), self.controlling, self.views, Charting(self))
         self.hub = hub
+        self._served = self.options.served
         self.fault: BaseException | None = None
         self.crash_path: Path | None = None
         self.engine_trouble = ""
@@ -118,12 +119,14 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         """Say what happened, in the message line."""
         self.frame.say(text, style)
 
-    def attach(self, hub: Hub, overlays: Overlays | None = None) -> None:
+    def attach(self, hub: Hub, overlays: Overlays | None = None, served: bool = False) -> None:
         """Give the screen its engine; call it on the screen's thread.
 
-        `overlays` computes indicators for the chart, outside of this process.
+        `overlays` computes indicators for the chart, outside of this process; `served` says
+        that another process runs the engine.
         """
         self.hub = hub
+        self._served = served or self.options.served
         self.studies.computed_by(overlays)
         self.engine_trouble = ""
         self.sampler.step()
@@ -143,7 +146,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.exit(0)
 
     def served(self) -> bool:
-        return self.options.served
+        return self._served
 
     def failed(self, error: Exception) -> None:
         """A sample raised: the same end as any other fault."""
@@ -201,7 +204,8 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         view = self.view
         if view is None:
             return
-        age = 0 if self.frozen is not None else max(0, now_ns - self.received_ns)
+        still = self.frozen is not None or self.options.inspecting
+        age = 0 if still else max(0, now_ns - self.received_ns)
         self.feeds.follow(self.hub, self.chosen_symbol())
         screen.feed(view, view.time_ns + age, slow)
         self.shown.draw(self.drawn_proposal(screen))

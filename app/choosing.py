@@ -10,10 +10,11 @@ from app.feeds import Feeds
 from app.options import AppOptions
 from app.painting import PaintingApp
 from app.screens import DeckScreen, Fit
-from app.state import UiState
+from app.state import READING, READONLY, UiState
 from app.studies import Studies
 from engine.core.types import Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
+from engine.hub import Hub
 from widgets.approvals import ApprovalsPanel
 
 
@@ -22,6 +23,7 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
 
     def __init__(self, options: AppOptions) -> None:
         super().__init__(options)
+        self.hub: Hub | None = None
         self.snapshot: Snapshot | None = None
         self.frozen: Snapshot | None = None
         self.feeds = Feeds()
@@ -90,17 +92,30 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             return None
         return panel.proposal if panel.readable else None
 
+    def offline(self) -> str:
+        """Why no command can reach the engine, or an empty text."""
+        return self.hub.trouble if self.hub is not None else ""
+
     def state(self) -> UiState:
         """The screen as the registry judges it."""
         screen = self.base_screen()
+        readonly = self.options.readonly or self.options.inspecting
+        why = READING if self.options.inspecting else READONLY
         if screen is None:
-            return UiState(snapshot=self.snapshot, readonly=self.options.readonly)
+            return UiState(
+                snapshot=self.snapshot,
+                readonly=readonly,
+                why_readonly=why,
+                offline=self.offline(),
+            )
         drawn = self.drawn_proposal(screen)
         return UiState(
             screen=screen.name or "",
             panel=screen.active,
             fits=screen.fit is not Fit.NOTE,
-            readonly=self.options.readonly,
+            readonly=readonly,
+            why_readonly=why,
+            offline=self.offline(),
             frozen=self.frozen is not None,
             snapshot=self.snapshot,
             proposal=drawn,

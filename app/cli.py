@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import acting, crash, drilling, reading, whying
+from app import acting, crash, drilling, reading, visiting, whying
 from app.launch import Looks, complain, config_folder, open_screen
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -218,6 +218,57 @@ def run_engine(
     return run_headless(loaded.config, options, as_json=as_json)
 
 
+@app.command("serve")
+def serve_engine(
+    feed: FeedOption = None,
+    replay: ReplayOption = None,
+    symbols: SymbolsOption = None,
+    timeframe: TimeframeOption = None,
+    speed: SpeedOption = None,
+    seed: SeedOption = None,
+    mode: ModeOption = None,
+    approval: ApprovalOption = None,
+    profile: ProfileOption = None,
+    db: DbOption = None,
+    cash: CashOption = None,
+    lasting: LastingOption = None,
+    settings: SetOption = None,
+    resume: ResumeOption = False,
+    start: FromOption = None,
+    end: ToOption = None,
+    sim_edge: EdgeOption = None,
+    funding: FundingOption = None,
+    marks: MarksOption = None,
+    config: ConfigOption = None,
+    socket: Annotated[Path | None, typer.Option("--socket", help="where to listen")] = None,
+    ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
+    as_json: JsonOption = False,
+) -> int:
+    """Run the engine without a screen, for screens that `attach`, until a signal ends it."""
+    overrides = _overrides(
+        feed=_feed(feed, replay), symbols=symbols, timeframe=timeframe, speed=_speed(speed),
+        seed=seed, mode=mode, approval=approval, profile=profile, cash=cash, sim_edge=sim_edge,
+    )  # fmt: skip
+    loaded = load(config, overrides | {("paths", "db"): str(db) if db else None})
+    from app.compose import RunOptions
+    from app.serving import serve
+
+    options = RunOptions(
+        screen=True,
+        resume=resume,
+        start=_moment(start, "--from"),
+        end=_moment(end, "--to"),
+        lasting=_duration(lasting),
+        ack_log=ack_log,
+        funding=funding,
+        marks=marks,
+        settings=parse_settings(settings),
+        timeframe_given="engine.timeframe" in loaded.origins,
+        symbols_given="engine.symbols" in loaded.origins,
+    )
+    return serve(loaded.config, options, socket, as_json=as_json)
+
+
 def _overrides(**values: Any) -> dict[tuple[str, str], Any]:
     return {("engine", name): value for name, value in values.items()}
 
@@ -283,3 +334,4 @@ reading.register(app)
 acting.register(app)
 drilling.register(app)
 whying.register(app)
+visiting.register(app)

@@ -129,6 +129,9 @@ class Controlling:
         if snapshot is None:
             choices = [Choice("y", "Quit", "quit")]
             rows = [[("The engine has not started yet.", "")]]
+        elif self.deck.options.inspecting:
+            choices = [Choice("y", "Quit", "quit")]
+            rows = [[("The journal stays as it is.", "")]]
         elif self.deck.served():
             choices = [Choice("d", "Detach", "quit")]
             rows = [[("The engine runs on without this screen.", "")]]

@@ -37,7 +37,7 @@ class FrameLines:
         screen.query_one(StatusLine).show(
             self.deck.snapshot,
             frozen=self.deck.frozen is not None,
-            readonly=self.deck.options.readonly,
+            readonly=self.deck.options.readonly or self.deck.options.inspecting,
             trouble=self._trouble(),
         )
 
@@ -47,6 +47,10 @@ class FrameLines:
             return "ENGINE STOPPED"
         if self.deck.snapshot is None or self.deck.snapshot.feed.link is Link.ENDED:
             return ""
+        if self.deck.options.inspecting:
+            return ""
+        if self.deck.offline():
+            return "ENGINE OUT OF REACH"
         silent = (self.deck.mono() - self.deck.received_ns) // SECOND
         return f"ENGINE SILENT {silent} s" if silent >= SILENT_SECONDS else ""
 

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from threading import Event, Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from app.options import AppOptions
 from engine.core.clock import monotonic_ns
-from engine.core.errors import QuarterdeckError
+from engine.core.errors import JournalLocked, QuarterdeckError
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
+    from app.attaching import Attached
     from app.compose import ChartOverlays, Engine, RunOptions
     from engine.core.config import Config, Loaded
 
@@ -59,12 +60,32 @@ def quick_looks() -> Looks:
     )
 
 
-def open_screen(looks: Looks) -> int:
-    """Show the screen, start the engine behind it, and stay until the person leaves."""
+class Behind(Protocol):
+    """What stands behind a screen: an engine in this process, one in another, or a journal.
+
+    `start` is called once the first frame is there, `stop` once, on every way out;
+    `refused` ends the command with its sentence.
+    """
+
+    app: QuarterdeckApp | None
+    refused: QuarterdeckError | None
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+def open_screen(
+    looks: Looks, behind: Behind | None = None, *, served: bool = False, inspecting: bool = False
+) -> int:
+    """Show the screen, start what is behind it, and stay until the person leaves.
+
+    Without `behind` that is an engine of its own.
+    """
     from app.app import QuarterdeckApp
     from app.session import run
 
-    starter = Starter(looks)
+    starter = behind or Starter(looks)
     state = config_folder()
     options = AppOptions(
         hz=_number(looks.screen.get("hz")),
@@ -75,6 +96,8 @@ def open_screen(looks: Looks) -> int:
         theme_folder=state / "themes",
         state_folder=state,
         keys=looks.keys,
+        served=served,
+        inspecting=inspecting,
         first_run=not (state / "seen").exists(),
         seed=monotonic_ns(),
         shutdown=starter.stop,
@@ -101,6 +124,8 @@ class Starter:
         self.app: QuarterdeckApp | None = None
         self.engine: Engine | None = None
         self.overlays: ChartOverlays | None = None
+        self.remote: Attached | None = None
+        self._journal: Path | None = None
         self.refused: QuarterdeckError | None = None
 
     def start(self) -> None:
@@ -111,12 +136,16 @@ class Starter:
         self._leaving.set()
         if self.engine is not None:
             self.engine.stop()
+        if self.remote is not None:
+            self.remote.stop()
         if self.overlays is not None:
             self.overlays.close()
 
     def _run(self) -> None:
         try:
             self._build()
+        except JournalLocked as locked:
+            self._attach_instead(locked)
         except QuarterdeckError as error:
             refused = self.refused = error
             self._on_screen(lambda app: app.engine_failed(refused))
@@ -127,11 +156,13 @@ class Starter:
     def _build(self) -> None:
         from app import compose
         from app.session import settle_memory
-        from engine.core.config import load
+        from engine.core.config import journal_path, load
 
         config = (self._looks.load or load)().config
         options = self._looks.options or compose.RunOptions(screen=True)
         release = version("quarterdeck")
+        kind = compose.feed_kind(config.engine.feed)
+        self._journal = journal_path(config, config.engine.mode, kind)
         engine = compose.build(config, options, release)
         self.engine = engine
         if self._leaving.is_set():
@@ -143,6 +174,26 @@ class Starter:
         if not engine.answered and not self._leaving.is_set():
             self._stand_in(config, options, release)
         settle_memory()
+
+    def _attach_instead(self, locked: JournalLocked) -> None:
+        """The journal's engine may serve screens: then this becomes one of them."""
+        from app.attaching import Attached
+        from engine.wire.address import serving
+
+        address = serving(self._journal) if self._journal is not None else None
+        if address is None:
+            self.refused = JournalLocked(locked.message, _NOT_SERVED)
+            self._on_screen(lambda app: app.leave())
+            return
+        screen = self._looks.screen
+        remote = self.remote = Attached(
+            address, hz=_number(screen.get("hz")), readonly=bool(screen.get("readonly", False))
+        )
+        remote.app = self.app
+        remote.start()
+        self._on_screen(
+            lambda app: app.say(f"{locked.message}: this screen is attached to it", "note")
+        )
 
     def _stand_in(self, config: Config, options: RunOptions, release: str) -> None:
         """The simulated market instead of a live one, if the live account holds nothing."""
@@ -173,6 +224,12 @@ class Starter:
         app = self.app
         if app is not None and not self._leaving.is_set():
             app.call_from_thread(act, app)
+
+
+_NOT_SERVED = (
+    "that engine has a screen of its own and serves no others: end it, or read its journal "
+    "by `quarterdeck inspect`; `quarterdeck serve` runs one that any screen can attach to"
+)
 
 
 def _number(value: object) -> float | None:

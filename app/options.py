@@ -37,7 +37,8 @@ class AppOptions:
     `hz` None means by terminal; `paced` False samples at a fixed rate (as inside tmux,
     which answers for itself). `shutdown` flushes and ends the engine and is called once, on
     every way out. `served` means that another process runs the engine, so that leaving
-    the screen costs it nothing. `seed` names this screen's commands. `keys` are the user's
+    the screen costs it nothing. `inspecting` means that no engine stands behind the screen,
+    only its journal. `seed` names this screen's commands. `keys` are the user's
     key overrides, action id to keys.
     """
 
@@ -48,6 +49,7 @@ class AppOptions:
     low_color: bool = False
     first_run: bool = False
     served: bool = False
+    inspecting: bool = False
     theme: str = "dark"
     theme_folder: Path | None = None
     export_folder: Path = field(default_factory=Path.cwd)

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from engine.core.types import Control, FeedKind, Mode, OrderState, Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
 
+READONLY = "this screen is read-only"
+READING = "this is a journal being read, and no engine takes orders from here"
+
 
 @dataclass(frozen=True)
 class UiState:
@@ -21,6 +24,8 @@ class UiState:
     panel: str = ""
     fits: bool = True
     readonly: bool = False
+    why_readonly: str = READONLY
+    offline: str = ""
     frozen: bool = False
     snapshot: Snapshot | None = None
     proposal: Proposal | None = None
@@ -43,7 +48,9 @@ class UiState:
 def disconnected(state: UiState) -> str:
     """Why nothing can be ordered at all, or an empty text."""
     if state.readonly:
-        return "this screen is read-only"
+        return state.why_readonly
+    if state.offline:
+        return state.offline
     if state.snapshot is None:
         return "the engine has not started yet"
     if not state.fits:

@@ -63,6 +63,11 @@ class Hub(Protocol):
         """The newest state, or None before the engine has published its first."""
         ...
 
+    @property
+    def trouble(self) -> str:
+        """Why no command can reach the engine now, in words; empty when one can."""
+        ...
+
     def stream(self, name: str) -> Slice:
         """Everything still held of a stream; see `since`."""
         ...
@@ -91,6 +96,7 @@ class LocalHub:
     """
 
     STREAMS = ("journal", "equity", "decisions", "llm", "changes")
+    trouble = ""
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:
         self._snapshot: Snapshot | None = None

@@ -65,7 +65,7 @@ class Assembler:
         self._values: dict[str, Any] = {}
         self._known: dict[str, dict[bytes, Any]] = {}
 
-    def take(self, fields: Mapping[str, msgspec.Raw]) -> Snapshot:
+    def take(self, fields: Mapping[str, msgspec.Raw | bytes]) -> Snapshot:
         """The snapshot after these changes. Raises `WireError` for what is none."""
         try:
             for name, field in fields.items():
