@@ -13,6 +13,7 @@ from engine.core.commands import Ack, AnyCommand
 from engine.core.types import (
     Account,
     Actor,
+    Bar,
     BarCorrection,
     Control,
     Decision,
@@ -246,6 +247,13 @@ class Noted(Record, frozen=True, tag="note"):
     symbol: str = ""
 
 
+class HeldThrough(Record, frozen=True, tag="held_bar"):
+    """A decision bar closed while a position was open: the market that its trade went through."""
+
+    position: str
+    bar: Bar
+
+
 class Cursor(Record, frozen=True, tag="cursor"):
     """How far the engine had come when it wrote what stands beside this record.
 
@@ -304,6 +312,7 @@ AnyRecord = (
     | TickQuarantined
     | Followed
     | Noted
+    | HeldThrough
     | Cursor
     | Measured
     | Outlooked

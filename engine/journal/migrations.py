@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import JournalError
-from engine.journal.schema import BREAKERS, FUNDING, OUTLOOKS, VERSION, statements
+from engine.journal.schema import BREAKERS, FUNDING, HELD_BARS, OUTLOOKS, VERSION, statements
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -33,7 +33,13 @@ def _add_breakers(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE control_before")
 
 
-STEPS: Mapping[int, Step] = {1: _add_funding, 2: _add_breakers}
+def _add_held_bars(connection: sqlite3.Connection) -> None:
+    """Version 4 keeps the bars through which a position was held; older ones kept none."""
+    for statement in statements(HELD_BARS):
+        connection.execute(statement)
+
+
+STEPS: Mapping[int, Step] = {1: _add_funding, 2: _add_breakers, 3: _add_held_bars}
 """By the version a step starts from; version 1 is the first that was released."""
 
 

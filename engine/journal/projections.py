@@ -25,6 +25,7 @@ from engine.core.records import (
     Filled,
     Followed,
     Funded,
+    HeldThrough,
     OrderChanged,
     ParameterSet,
     PositionChanged,
@@ -55,6 +56,7 @@ _CONDITION, _BREAKER = _into("active_conditions", 20), _into("circuit_breaker_ev
 _CONTROLS = _into("control_history", 5)
 _CONTROL, _COOLDOWN, _COMMAND = _into("control", 6), _into("cooldowns", 4), _into("commands", 10)
 _FUNDING = _into("funding", 10)
+_HELD = _into("intra_trade_bars", 9)
 CLOSED = "DELETE FROM positions WHERE id = ?"
 
 
@@ -275,11 +277,20 @@ def _command(r: Commanded, seq: int) -> Iterator[Row]:
     )
 
 
+def _held(r: HeldThrough, seq: int) -> Iterator[Row]:
+    b = r.bar
+    yield (
+        _HELD,
+        (r.position, b.open_ns, b.open, b.high, b.low, b.close, b.volume, b.symbol, seq),
+    )
+
+
 _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     RunStarted: _run,
     OrderChanged: _order,
     Filled: _fill,
     Funded: _funding,
+    HeldThrough: _held,
     PositionChanged: _position,
     TradeClosed: _trade,
     ProposalChanged: _proposal,

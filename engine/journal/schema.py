@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 3
+VERSION = 4
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -44,6 +44,13 @@ CREATE TABLE circuit_breaker_events (
   who TEXT);
 """
 """Since version 3; before it, control states stood under the second of these names."""
+
+HELD_BARS = """
+CREATE TABLE intra_trade_bars (
+  position_id TEXT, timestamp INTEGER, open REAL, high REAL, low REAL, close REAL,
+  volume REAL, symbol TEXT, seq INTEGER PRIMARY KEY);
+"""
+"""The decision bars through which positions were held. Since version 4."""
 
 PROJECTIONS = """
 CREATE TABLE runs (
@@ -124,7 +131,7 @@ CREATE INDEX trades_time ON trades (timestamp);
 """
 
 EVENTS += OUTLOOKS
-PROJECTIONS += FUNDING + BREAKERS
+PROJECTIONS += FUNDING + BREAKERS + HELD_BARS
 
 
 def statements(script: str) -> list[str]:

@@ -65,6 +65,8 @@ class Wish:
     quantity: Decimal | None = None
     leverage: int | None = None
     """What was asked for; None leaves it to the leverage manager."""
+    grows: bool = False
+    """Whether it adds to a position that is open."""
     claimed: float | None = None
     """The confidence that gates judge where it is not the one that the size is made from."""
 
@@ -279,6 +281,7 @@ class Appraiser:
                 symbol_positions=len(desk.book.of_symbol(symbol.symbol))
                 + desk.entries_on_their_way(symbol.symbol),
                 symbol_exposure=exposure,
+                grows=wish.grows,
                 regime=symbol.label or None,
                 around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
             ),

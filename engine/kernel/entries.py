@@ -51,6 +51,7 @@ from engine.kernel.appraisal import Appraisal, Appraiser, Wish
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower, Unmade
+from engine.kernel.growth import Growth
 from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
@@ -83,6 +84,7 @@ class Entries:
         self.appraiser = Appraiser(desk)
         self.appraiser.margin_used = exits.perpetuals.margin_used
         self.follower = Follower(desk)
+        exits.scale_in = Growth(desk, orders, self.appraiser).more
         self._combiner = Combiner(desk.params, [TechnicalSource()])
 
     # Signals: what strategies say.

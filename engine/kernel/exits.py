@@ -21,6 +21,7 @@ from engine.core.exits import ExitReason
 from engine.core.records import (
     AnyRecord,
     Cooldown,
+    HeldThrough,
     PositionChanged,
     ProposalChanged,
     TradeClosed,
@@ -109,11 +110,17 @@ class Exits:
                 self._act(position_id, event, "gap" if gapped else "bar_path")
 
     def refresh(self, symbol: SymbolDesk, decision: Decision | None) -> None:
-        """A decision bar closed: positions take over its ATR, regime and score."""
+        """A decision bar closed: positions keep it and take over its ATR, regime and score."""
         for position_id in self._by_symbol.get(symbol.symbol, ()):
             position = self._desk.book.get(position_id)
             if position is None:
                 continue
+            if symbol.last_bar is not None:
+                self._desk.record(
+                    HeldThrough(
+                        time_ns=self._desk.now_ns, position=position_id, bar=symbol.last_bar
+                    )
+                )
             score = _score(decision, position.direction)
             self._desk.watches[position_id].refresh(
                 symbol.feature("atr"), score, symbol.label or None
@@ -363,16 +370,27 @@ class Exits:
         self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
 
     def adopt(self, order: Order) -> None:
-        """An exit that was on its way at the stop still is: what it sells is held no more."""
-        desk = self._desk
-        watch = desk.watches.get(order.position)
-        lots = int((order.quantity - order.filled) / self._lot(order.symbol))
-        if watch is not None and 0 < lots <= watch.lots:
-            watch.reduce(lots)
-            self._announced[order.id] = person_event(watch, lots, desk.now_ns)
+        """An exit that was on its way at the stop still is; failing, its lots come back."""
+        watch = self._desk.watches.get(order.position)
+        if watch is not None:
+            lots = int((order.quantity - order.filled) / _lot(watch))
+            self._announced[order.id] = person_event(watch, lots, self._desk.now_ns)
 
-    def _lot(self, symbol: str) -> Decimal:
-        return self._desk.symbols[symbol].instrument.lot_step
+    def reconcile(self) -> None:
+        """After a restart each watch holds what its position has and no exit on its way sells.
+
+        A watch is journaled with what it had announced, filled or not; of an exit that was
+        ended by the restart the lots must be protected again.
+        """
+        desk = self._desk
+        for position in desk.book.open():
+            watch = desk.watches[position.id]
+            free = position.quantity - self._orders.exit_lots(position.id)
+            missing = int(free / _lot(watch)) - watch.lots
+            if missing > 0:
+                watch.restore(person_event(watch, missing, desk.now_ns))
+            elif missing < 0:
+                watch.reduce(-missing)
 
     # A person.
 

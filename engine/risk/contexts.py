@@ -96,6 +96,8 @@ class GateContext:
     symbol_positions: int = 0
     symbol_exposure: float = 0.0
     diamond: bool = False
+    grows: bool = False
+    """The candidate adds to the position there is, so it is no further one."""
     regime: str | None = None
     around: Around = Around()
 

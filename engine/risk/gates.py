@@ -277,9 +277,18 @@ def _cooldown(c: GateContext) -> Gate:
     return _most(DenialCode.COOLDOWN, "cooldown left", left, 0.0, "min", hard=False)
 
 
+def _further(c: GateContext) -> int:
+    """How many positions the candidate adds to those there are."""
+    return 0 if c.grows else 1
+
+
 def _duplicate(c: GateContext) -> Gate:
     return _most(
-        DenialCode.DUPLICATE_POSITION, "in this symbol", c.symbol_positions + 1, 1, "positions"
+        DenialCode.DUPLICATE_POSITION,
+        "in this symbol",
+        c.symbol_positions + _further(c),
+        1,
+        "positions",
     )
 
 
@@ -345,9 +354,9 @@ _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _size(c),
     lambda c, p: _venue_minimum(c),
     lambda c, p: _capital(c),
-    lambda c, p: _open_positions(c.account, p, c.regime, 1),
-    lambda c, p: _new_per_cycle(c.account, p, c.regime, 1),
-    lambda c, p: _trades_per_day(c.account, p, 1),
+    lambda c, p: _open_positions(c.account, p, c.regime, _further(c)),
+    lambda c, p: _new_per_cycle(c.account, p, c.regime, _further(c)),
+    lambda c, p: _trades_per_day(c.account, p, _further(c)),
     lambda c, p: _cooldown(c),
     lambda c, p: _duplicate(c),
     _position_cap,
