@@ -65,6 +65,7 @@ def status_facts(picked: Picked) -> dict[str, Any]:
     """What `status` tells, by stable names."""
     from app.audit import audit
     from engine.journal.queries import Reader
+    from engine.wire.address import serving
 
     with Reader(picked.path) as reader:
         found = reader.status()
@@ -75,6 +76,7 @@ def status_facts(picked: Picked) -> dict[str, Any]:
         "journal": str(picked.path),
         "because": picked.because,
         "engine": owner(picked.path),
+        "socket": str(serving(picked.path) or "") or None,
         "mode": found.mode,
         "feed": found.feed,
         "control": str(control.state) if control else "ACTIVE",

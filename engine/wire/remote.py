@@ -49,6 +49,9 @@ ANSWER_NS = 5 * SECOND
 SILENT_NS = 15 * SECOND
 """An engine's server says something well within this; after it the line counts as dead."""
 
+UNREACHABLE = "unreachable"
+"""Code of the ack of a command that never left."""
+
 LOST = "the engine can't be reached; what is shown is old, and nothing can be ordered"
 
 
@@ -169,7 +172,7 @@ class RemoteHub:
     def _refuse(self, command: AnyCommand) -> None:
         now = self._snapshot.time_ns if self._snapshot is not None else 0
         self._own[command.id] = Ack(
-            id=command.id, ok=False, code="unreachable", time_ns=now,
+            id=command.id, ok=False, code=UNREACHABLE, time_ns=now,
             text=f"nothing was sent: {self.trouble or LOST}",
         )  # fmt: skip
         while len(self._own) > REFUSALS:
