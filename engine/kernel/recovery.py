@@ -56,6 +56,7 @@ def recover(desk: Desk, exits: Exits) -> None:
         _positions(desk, exits, recovered)
         _money(desk, recovered)
         _orders(desk, exits, recovered)
+        exits.reconcile()
         _proposals(desk, recovered)
         for condition in recovered.conditions:
             desk.sniper.arm(condition)

@@ -224,3 +224,26 @@ def test_a_restarted_engine_can_value_what_it_holds_before_the_first_price(
     with script.again(tmp_path, warm=False) as again:
         assert abs(again.snapshot.account.equity - equity) < 1
         assert again.snapshot.run.recovered.startswith("recovered at")
+
+
+@pytest.mark.parametrize("end", [Script.close, Script.crash])
+@pytest.mark.parametrize("live", [False, True])
+def test_a_close_on_its_way_at_the_stop_leaves_nothing_unprotected_and_sells_nothing_twice(
+    tmp_path: Path, end: Callable[[Script], None], live: bool
+) -> None:
+    with Script(tmp_path, live=live) as script:
+        position = script.opened()
+        script.send(ClosePosition(id="1", position=position.id, fraction=0.5))
+        end(script)
+    with script.again(tmp_path, warm=False) as again:
+        desk = again.desk
+        lot = again.feed.instruments[BTC].lot_step
+        on_its_way = sum((o.quantity for o in desk.orders.values()), Decimal(0))
+        assert (on_its_way > 0) is not live
+        assert desk.watches[position.id].lots * lot == position.quantity - on_its_way
+        again.price(PRICE)
+        for _ in range(3):
+            again.price(float(position.stop) - 1)
+        assert again.trades[0].quantity == position.quantity
+        sold = [o.filled for o in again.orders() if o.purpose is not Purpose.ENTRY]
+        assert sum(sold) == position.quantity
