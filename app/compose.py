@@ -17,7 +17,7 @@ import numpy as np
 
 from app.funding import funding_sources
 from engine.core.clock import MINUTE, Clock, LiveClock, ManualClock, duration_ns, parse_iso
-from engine.core.config import Config, data_dir, journal_path
+from engine.core.config import Config, LlmSection, data_dir, journal_path
 from engine.core.errors import ConfigError, QuarterdeckError
 from engine.core.ids import Ids, fresh_seed, run_tag
 from engine.core.parameters import Parameters
@@ -33,6 +33,9 @@ from engine.journal.mailbox import Mailbox
 from engine.kernel.desk import Desk
 from engine.kernel.loop import Kernel
 from engine.kernel.symbols import SymbolDesk
+from engine.llm.client import OllamaClient
+from engine.llm.settings import TIMEOUT
+from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
 from engine.market.quality import Freshness
@@ -174,6 +177,8 @@ def _assemble(
         seed = 0 if kind is FeedKind.REPLAY else fresh_seed()
     params = Parameters()
     apply_profile(params, config.engine.profile)
+    if config.llm.timeout != TIMEOUT.default:
+        params.set(TIMEOUT.name, config.llm.timeout, "configuration")
     for name, value in config.parameters.items():
         params.set(name, value, "configuration")
     for name, text in options.settings:
@@ -212,6 +217,7 @@ def _assemble(
         feed.stop()
         raise
     desk.rates, desk.mark_prices = sources
+    desk.strategist = _strategist(config.llm, params, feed, wake)
     kernel = Kernel(
         desk,
         wake,
@@ -220,6 +226,16 @@ def _assemble(
         mailbox=Mailbox(journal.path),
     )
     return Engine(kernel, desk.hub, journal, desk, journal.path, answered)
+
+
+def _strategist(llm: LlmSection, params: Parameters, feed: Feed, wake: Event) -> Strategist | None:
+    """Who writes conditions on this feed. A model is asked only where engine time is the
+    wall's; where it runs ahead, waiting for one would change what the run says."""
+    live = feed.kind is FeedKind.LIVE
+    if llm.strategist == "never" or (llm.strategist == "live" and not live):
+        return None
+    client = OllamaClient(llm.host, llm.model, wake.set) if llm.enabled else None
+    return Strategist(params, client, feed)
 
 
 def _with_timeframe(settings: RunSettings, feed: Feed, options: RunOptions) -> RunSettings:

@@ -102,12 +102,21 @@ class EngineSection(Section):
 
 
 class LlmSection(Section):
-    """Where the language model answers; nothing uses it before its screens exist."""
+    """Where the language model answers, and on which feeds its strategist speaks.
+
+    Off the live feed the strategist is silent unless asked for: its conditions are part of a
+    run, and the journal of a recording shouldn't change with a model.
+    """
 
     host: str = Field("http://localhost:11434", description="Ollama's address")
     model: str = Field("qwen2.5:7b", description="the model's name")
     timeout: int = Field(30, ge=5, le=120, description="seconds before the rules speak instead")
-    enabled: bool = Field(True, description="whether it may be asked at all")
+    enabled: bool = Field(True, description="whether it may be asked; the rules speak otherwise")
+    strategist: Literal["live", "always", "never"] = Field(
+        "live",
+        description="feeds on which conditions are written; in replay and simulation by the "
+        "rules, and by the model only at speed 1",
+    )
 
     @field_validator("host")
     @classmethod
@@ -158,6 +167,7 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "AI_MODEL": ("llm", "model"),
     "AI_TIMEOUT": ("llm", "timeout"),
     "AI_TRADING_ENABLED": ("llm", "enabled"),
+    "AI_STRATEGIST": ("llm", "strategist"),
     "DATA_DIR": ("paths", "data_dir"),
 }
 """Variables that are read, and the setting that each of them overrides."""

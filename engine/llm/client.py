@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any
@@ -285,20 +285,22 @@ class OllamaClient:
             options={"num_ctx": CONTEXT_TOKENS, "num_predict": REPLY_TOKENS, "temperature": 0},
         )
         blank = 0
-        async for part in parts:
-            piece = part.message.content or ""
-            call.text += piece
-            blank = blank + len(piece) if not piece.strip() else len(piece) - len(piece.rstrip())
-            if len(call.text) > LONGEST_REPLY:
-                raise Flood(f"an answer of more than {LONGEST_REPLY} characters")
-            if blank > LONGEST_BLANK:
-                raise Flood("nothing but white space")
-            self.partial = SafeText(call.text[-SHOWN_PARTIAL:])
-            if part.done:
-                call.done_reason = str(part.done_reason or "")
-                call.prompt_tokens = max(0, int(part.prompt_eval_count or 0))
-                call.reply_tokens = max(0, int(part.eval_count or 0))
-                return
+        async with aclosing(parts):
+            async for part in parts:
+                piece = part.message.content or ""
+                call.text += piece
+                trailing = len(piece) - len(piece.rstrip())
+                blank = trailing if piece.strip() else blank + trailing
+                if len(call.text) > LONGEST_REPLY:
+                    raise Flood(f"an answer of more than {LONGEST_REPLY} characters")
+                if blank > LONGEST_BLANK:
+                    raise Flood("nothing but white space")
+                self.partial = SafeText(call.text[-SHOWN_PARTIAL:])
+                if part.done:
+                    call.done_reason = str(part.done_reason or "")
+                    call.prompt_tokens = max(0, int(part.prompt_eval_count or 0))
+                    call.reply_tokens = max(0, int(part.eval_count or 0))
+                    return
 
 
 def _named(error: Exception) -> tuple[Outcome, str]:

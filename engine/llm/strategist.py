@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.core.clock import MINUTE, SECOND, monotonic_ns
 from engine.core.parameters import Parameters
@@ -27,6 +28,15 @@ GRACE_NS = SECOND
 """How long after its deadline a call may still be silent before it is given up from here."""
 
 
+class Market(Protocol):
+    """What the strategist asks of the feed."""
+
+    manual_time: bool
+
+    @property
+    def speed(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Spoken:
     """What was said: by whom, and why not by the model where the rules speak.
@@ -43,24 +53,22 @@ class Spoken:
 
 
 class Strategist:
-    """Owned by the kernel thread; never waits. `client` is None where no model is asked.
+    """Owned by the kernel thread; never waits. `client` is None where no model may be asked.
 
-    `why_no_model` says so on screen. `steady` speaks on the interval's own grid only, so
-    that a run from a recording says the same wherever it began.
+    `market` tells whether engine time is the wall's. Where it is not, the model isn't asked,
+    and the rules speak on the interval's own grid only, so that a recording comes to the
+    same wherever it was resumed.
     """
 
     def __init__(
         self,
         params: Parameters,
         client: OllamaClient | None,
-        *,
-        why_no_model: str = "",
-        steady: bool = False,
+        market: Market,
     ) -> None:
         self._params = params
         self._client = client
-        self._why = why_no_model
-        self._steady = steady
+        self._market = market
         self._slot: int | None = None
         self._id = ""
         self._give_up_ns = 0
@@ -80,14 +88,26 @@ class Strategist:
         if slot == self._slot or self.waiting:
             return False
         self._slot = slot
-        return not (first and self._steady)
+        return not (first and self._runs_ahead)
+
+    @property
+    def _runs_ahead(self) -> bool:
+        """Whether waiting for a model would take market time that nobody has."""
+        return self._market.manual_time and self._market.speed != 1.0
+
+    @property
+    def _why_no_model(self) -> str:
+        """Why the model isn't asked at all, or an empty string where it is."""
+        if self._client is None:
+            return "the model is switched off"
+        return "market time runs ahead of any model" if self._runs_ahead else ""
 
     def speak(self, situation: Situation, id: str) -> Spoken | None:
         """Speak of a situation: the rules at once, or None while the model is asked."""
         params = self._params
         self._asked_ns = situation.time_ns
-        if self._client is None:
-            return self._rules(situation, id, self._why, None)
+        if self._client is None or self._runs_ahead:
+            return self._rules(situation, id, self._why_no_model, None)
         deadline_s = float(params.get(TIMEOUT))
         ask = Ask(
             id=id,
@@ -133,8 +153,8 @@ class Strategist:
         """The model's health as the screen shows it."""
         client, last = self._client, self._last
         writing = client.partial if client is not None and self.waiting else SafeText()
-        if client is None:
-            state, reason = "rules", self._why
+        if self._why_no_model:
+            state, reason = "rules", self._why_no_model
         elif last is None or (self.waiting and not last.why_rules):
             state, reason = ("asking" if self.waiting else "ok"), ""
         else:

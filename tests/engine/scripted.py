@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from app.compose import RunOptions, build
 from engine.core.clock import MINUTE, SECOND, monotonic_ns
 from engine.core.commands import Ack, AnyCommand, Approve
-from engine.core.config import Config, EngineSection, PathsSection
+from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.errors import CommandRefused
 from engine.core.ids import source
 from engine.core.records import AnyRecord
@@ -181,10 +181,11 @@ class Script:
         ack_log: Path | None = None,
         settings: Mapping[str, object] | None = None,
         begin_ns: int = BEGIN_NS,
+        llm: LlmSection | None = None,
     ) -> None:
         self._made = {
             "symbols": symbols, "approval": approval, "live": live, "cash": cash,
-            "settings": settings, "ack_log": ack_log,
+            "settings": settings, "ack_log": ack_log, "llm": llm,
         }  # fmt: skip
         self.path = folder / "scripted.db"
         self.clock = SteppedClock(begin_ns) if live else None
@@ -199,6 +200,7 @@ class Script:
                 feed="live" if live else "sim", symbols=tuple(symbols), approval=approval,
                 cash=Decimal(str(cash)), seed=7,
             ),
+            llm=llm or LlmSection(strategist="never"),
             paths=PathsSection(db=str(self.path)),
         )  # fmt: skip
         options = RunOptions(
