@@ -74,8 +74,28 @@ _SCREEN_ACTIONS = tuple(
     for key, name, title in SCREENS
 )
 
+_DRILLS = tuple(
+    Action(
+        f"drill.{name}",
+        f"Run drill: {name.replace('-', ' ')}",
+        (),
+        "drill",
+        "Drills",
+        danger=Danger.SAFE,
+        argument=name,
+        help=f"on a paper engine of its own: {what}",
+    )
+    for name, what in (
+        ("feed-drop", "the connection to the market is cut"),
+        ("stale-feed", "the connection stays up and brings nothing"),
+        ("flash-crash", "the price falls by more than a tenth within 45 s"),
+        ("runaway", "a strategy asks for entries without end"),
+    )
+)
+
 ACTIONS: tuple[Action, ...] = (
     *_SCREEN_ACTIONS,
+    *_DRILLS,
     Action("approve", "Approve the proposal shown", ("a",), "approve", "Approvals", "desk",
            Danger.ACTS, why.no_proposal, "approve", ("approvals",),
            help="on PAPER at once, when it has been on screen for 250 ms; else it asks"),

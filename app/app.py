@@ -23,6 +23,7 @@ from app.choosing import ChoosingApp
 from app.chrome import Parts
 from app.controlling import Controlling
 from app.dialogs import Answer, Choice, Dialog, Field, Form
+from app.drillacts import Drilling
 from app.frame import FrameLines
 from app.hints import Hints
 from app.holding import Holding
@@ -70,7 +71,10 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.mono: Callable[[], int] = self.options.monotonic
         self.views = Views(self)
         self.controlling = Controlling(self)
-        self._doers = (Approving(self), Holding(self), self.controlling, self.views, Charting(self))
+        self._doers = (
+            Approving(self), Holding(self), self.controlling, self.views, Charting(self),
+            Drilling(self),
+        )  # fmt: skip
         self.hub = hub
         self._served = self.options.served
         self.fault: BaseException | None = None
