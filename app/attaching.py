@@ -65,16 +65,18 @@ class Attached:
             self._overlays.close()
 
     def _start(self) -> None:
-        from app.compose import ChartOverlays
-        from app.session import settle_memory
-
         try:
             if self.hub.welcome is None:
                 self.reach()
         except QuarterdeckError as error:
             self.refused = error
-            self._on_screen("")
+        self._on_screen("")
+        if self.refused is not None:
             return
+        from app.compose import ChartOverlays
+        from app.session import settle_memory
+
+        # Everything heavy hangs on it, and the screen lives without it.
         self._overlays = ChartOverlays()
         self._on_screen("")
         settle_memory()
