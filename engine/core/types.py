@@ -397,8 +397,9 @@ class Proposal(Value, frozen=True):
     why_waits: str = ""
     note: str = ""
     margin: Decimal | None = None
-    """On a perpetual: what the entry puts aside, and the price at which that is lost."""
-    liquidation: float | None = None
+    """On a perpetual: what the entry puts aside, and the price at which that is lost (NaN:
+    none)."""
+    liquidation: float = float("nan")
 
 
 class OrderType(StrEnum):

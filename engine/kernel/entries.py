@@ -257,7 +257,9 @@ class Entries:
         if found is None:
             return proposal
         margin, liquidation = found
-        told = msgspec.structs.replace(proposal, margin=margin, liquidation=liquidation)
+        told = msgspec.structs.replace(
+            proposal, margin=margin, liquidation=math.nan if liquidation is None else liquidation
+        )
         desk.proposals.restore(told, desk.proposals.kind_of(told.id))
         return told
 

@@ -181,11 +181,12 @@ class Script:
         ack_log: Path | None = None,
         settings: Mapping[str, object] | None = None,
         begin_ns: int = BEGIN_NS,
+        profile: str = "balanced",
         llm: LlmSection | None = None,
     ) -> None:
         self._made = {
             "symbols": symbols, "approval": approval, "live": live, "cash": cash,
-            "settings": settings, "ack_log": ack_log, "llm": llm,
+            "settings": settings, "ack_log": ack_log, "llm": llm, "profile": profile,
         }  # fmt: skip
         self.path = folder / "scripted.db"
         self.clock = SteppedClock(begin_ns) if live else None
@@ -198,7 +199,7 @@ class Script:
         config = Config(
             engine=EngineSection(
                 feed="live" if live else "sim", symbols=tuple(symbols), approval=approval,
-                cash=Decimal(str(cash)), seed=7,
+                cash=Decimal(str(cash)), seed=7, profile=profile,
             ),
             llm=llm or LlmSection(strategist="never"),
             paths=PathsSection(db=str(self.path)),
