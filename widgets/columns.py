@@ -8,6 +8,8 @@ from dataclasses import dataclass
 _NICE_TO_HAVE = 5
 _GAP = 3
 _NARROW_GAP = 1
+_READABLE = 48
+"""Cells which a column that grows gets before the gaps between columns widen."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ def lay_out(columns: Sequence[Column], widest: Mapping[str, int], width: int) ->
             used += more
     kept = [column for column in columns if column.key in taken]
     spare = inner - used
+    growing = [column.key for column in kept if column.grows]
+    # A text that is cut wants the room more than the gaps do.
+    wanted = max([0, *(_READABLE - widths[key] for key in growing)])
     gap = _NARROW_GAP
-    while gap < _GAP and spare >= len(kept) - 1:
+    while gap < _GAP and spare - wanted >= len(kept) - 1:
         gap += 1
         spare -= len(kept) - 1
-    growing = [column.key for column in kept if column.grows]
     if growing and spare > 0:
         widths[growing[0]] += spare
     for column in reversed(kept):

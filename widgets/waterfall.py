@@ -43,6 +43,7 @@ class WaterfallPanel(TablePanel):
         super().__init__(id=id, frame=frame)
         self._symbol = ""
         self._since: dict[tuple[str, str], tuple[bool, int]] = {}
+        self._pointed = ""
 
     def show_symbol(self, symbol: str) -> None:
         """Explain this symbol from now on; an empty text means the first one."""
@@ -78,6 +79,16 @@ class WaterfallPanel(TablePanel):
             ),
             _row,
         )
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Put the cursor on the first gate that refuses, as long as nobody moves it here."""
+        super().take(snapshot)
+        view = self.outlook
+        stopped = next((g for g in view.gates if not g.passed), None) if view else None
+        key = f"{view.symbol} {stopped.code}" if view and stopped else ""
+        if stopped and key != self._pointed and not self.active:
+            self._pointed = key
+            self.table.select(stopped.code)
 
     def _follow(self, view: Outlook, now_ns: int) -> None:
         """Note when a gate changed its answer; what was so from the start is as old as known."""

@@ -296,6 +296,21 @@ def test_a_gate_tells_when_it_turned() -> None:
     assert "12:10" in line
 
 
+def test_the_gate_that_refuses_is_in_sight_until_somebody_looks_elsewhere() -> None:
+    world = gallery.world()
+    view = replace(world.outlooks[0], gates=gallery.gates("VAR"))
+    panel = WaterfallPanel()
+    panel.fit(80, 9)
+    panel.show(replace(world, outlooks=(view,)), 0)
+    assert "✕" in panel.text
+    panel.active = True
+    panel.move(-30)
+    assert "✕" not in panel.text
+    again = replace(view, gates=gallery.gates("CORRELATION"))
+    panel.show(replace(world, version=2, outlooks=(again,)), 0)
+    assert panel.selected_key == again.gates[0].code
+
+
 def test_a_small_size_is_not_written_as_nothing() -> None:
     gate = fake.make_gates()[1]
     said = [words.gate_value(replace(gate, value=value)) for value in (0.0034, 0.04, -0.0, 1.5)]
