@@ -22,6 +22,7 @@ from engine.core.records import (
     ParameterSet,
 )
 from engine.core.types import Actor, ApprovalMode, Control, Purpose
+from engine.kernel.asking import Asking
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
@@ -41,6 +42,7 @@ class Commands:
         self._desk = desk
         self._orders = orders
         self._entries = entries
+        self._asking = Asking(desk, entries, exits)
         self._exits = exits
         self._guard = guard
         self._handlers: dict[type[Any], Callable[[Any], Answer]] = {
@@ -105,13 +107,13 @@ class Commands:
         proposal = desk.proposals.check_approval(
             command.proposal, command.digest, command.version, desk.now_ns
         )
-        order = self._entries.approve(proposal, command.actor)
+        order = self._asking.approve(proposal, command.actor)
         side = proposal.direction.entry_side
         text = f"approved: {side} {proposal.quantity} {proposal.symbol}, order {order.id} sent"
         return "approved", text, order.id
 
     def _amend(self, command: c.Amend) -> Answer:
-        proposal = self._entries.amend(command)
+        proposal = self._asking.amend(command)
         text = (
             f"amended to v{proposal.version}: {proposal.quantity} {proposal.symbol}, "
             f"stop {proposal.stop}; approve it to send"
@@ -119,7 +121,7 @@ class Commands:
         return "amended", text, proposal.id
 
     def _reject(self, command: c.Reject) -> Answer:
-        proposal = self._entries.reject(command.proposal, command.reason, command.actor)
+        proposal = self._asking.reject(command.proposal, command.reason, command.actor)
         return "rejected", f"rejected {proposal.symbol} {proposal.id}", proposal.id
 
     def _override(self, command: c.Override) -> Answer:
@@ -127,7 +129,7 @@ class Commands:
             raise CommandRefused("reason_needed", "an override needs a reason", "type one")
         if command.symbol not in self._desk.symbols:
             raise CommandRefused("unknown_symbol", f"{command.symbol} is not followed")
-        proposal = self._entries.override(
+        proposal = self._asking.override(
             command.symbol, command.direction, command.reason.strip(), command.actor
         )
         return "proposed", f"override proposed as {proposal.id}: approve it to send", proposal.id
@@ -142,7 +144,7 @@ class Commands:
                 )
             )
             return "vetoed", f"condition {condition.id} will not trigger", condition.id
-        proposal = self._entries.reject(command.target, command.reason or "veto", command.actor)
+        proposal = self._asking.reject(command.target, command.reason or "veto", command.actor)
         return "vetoed", f"vetoed {proposal.id}", proposal.id
 
     # Control.

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from decimal import Decimal
+from dataclasses import dataclass
 
 import msgspec
 
-from engine.core.commands import Amend
 from engine.core.errors import CommandRefused
 from engine.core.exits import ExitReason
 from engine.core.records import (
@@ -26,7 +24,6 @@ from engine.core.records import (
     Signalled,
 )
 from engine.core.types import (
-    Account,
     Action,
     Actor,
     Control,
@@ -40,15 +37,13 @@ from engine.core.types import (
     Proposal,
     ProposalState,
     Purpose,
-    SizeFactor,
     TradeCondition,
 )
-from engine.core.views import Outlook
 from engine.decision.combine import MIN_CONFIDENCE, Combiner
 from engine.decision.sources import DecisionContext, TechnicalSource
 from engine.execution.proposals import ProposalClass
 from engine.kernel.appraisal import Appraisal, Appraiser, Wish
-from engine.kernel.desk import OWN_SIZE, Desk
+from engine.kernel.desk import Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower, Unmade
 from engine.kernel.growth import Growth
@@ -56,8 +51,7 @@ from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
 from engine.market.costs import Costs
-from engine.market.instruments import round_price, round_qty
-from engine.risk.gates import first_refusal, limits
+from engine.risk.gates import first_refusal
 from engine.strategies.base import StrategyContext
 from engine.strategies.coordination import coordinate
 
@@ -193,12 +187,12 @@ class Entries:
         if refused is not None:
             self._deny(candidate, appraisal, refused)
             return
-        proposal = self._create(
+        proposal = self.create(
             candidate.wish, candidate.decision, appraisal, Origin.ENGINE, ProposalClass.REGULAR, ""
         )
         why = desk.proposals.needs_person(proposal, desk.proposals.mode, account)
         if why:
-            self._wait(proposal, why)
+            self.wait(proposal, why)
         else:
             self._send_unasked(proposal, "admitted without a person")
 
@@ -212,7 +206,7 @@ class Entries:
             position, 1.0, candidate.decision.reasoning, reason_code=ExitReason.EXIT_SIGNAL
         )
 
-    def _create(
+    def create(
         self,
         wish: Wish,
         decision: Decision,
@@ -244,13 +238,13 @@ class Entries:
             origin=origin,
             kind=kind,
         )
-        proposal = self._with_margin(proposal)
+        proposal = self.with_margin(proposal)
         if math.isfinite(wish.target):
             desk.own_targets[proposal.id] = (wish.target,)
         desk.tally.proposals += 1
         return proposal
 
-    def _with_margin(self, proposal: Proposal) -> Proposal:
+    def with_margin(self, proposal: Proposal) -> Proposal:
         """The proposal with the margin it needs and where it would be liquidated."""
         desk = self._desk
         found = self._exits.perpetuals.wanted(proposal)
@@ -263,7 +257,7 @@ class Entries:
         desk.proposals.restore(told, desk.proposals.kind_of(told.id))
         return told
 
-    def _wait(self, proposal: Proposal, why: str) -> Proposal:
+    def wait(self, proposal: Proposal, why: str) -> Proposal:
         desk = self._desk
         waiting = msgspec.structs.replace(proposal, why_waits=why)
         desk.proposals.restore(waiting, desk.proposals.kind_of(proposal.id))
@@ -273,9 +267,9 @@ class Entries:
     def _send_unasked(self, proposal: Proposal, why: str) -> None:
         """Send without a person; a refusal has been journaled with the proposal it ended."""
         with suppress(CommandRefused):
-            self._send(proposal, Actor.ENGINE, why)
+            self.send(proposal, Actor.ENGINE, why)
 
-    def _send(self, proposal: Proposal, who: Actor, why: str) -> Order:
+    def send(self, proposal: Proposal, who: Actor, why: str) -> Order:
         """Plan the position, commit approval and intent together, send."""
         desk = self._desk
         symbol = desk.symbols[proposal.symbol]
@@ -398,12 +392,12 @@ class Entries:
         self._guard.asked(symbol.symbol, str(wish.direction), wish.strategy)
         account = self.appraiser.account()
         appraisal = self.appraiser.appraise(wish, account)
-        decision = self._ordered(wish, condition.reasoning, appraisal)
+        decision = self.ordered(wish, condition.reasoning, appraisal)
         refused = first_refusal(appraisal.gates)
         if refused is not None:
             self._deny(Candidate(symbol, decision, wish, 0.0), appraisal, refused)
             return
-        proposal = self._create(
+        proposal = self.create(
             wish, decision, appraisal, Origin.CONDITION, ProposalClass.CONDITION,
             condition.reasoning,
         )  # fmt: skip
@@ -411,11 +405,11 @@ class Entries:
             desk.own_targets[proposal.id] = condition.targets
         why = desk.proposals.needs_person(proposal, desk.proposals.mode, account)
         if why:
-            self._wait(proposal, why)
+            self.wait(proposal, why)
         else:
             self._send_unasked(proposal, "condition triggered")
 
-    def _ordered(self, wish: Wish, reasoning: str, appraisal: Appraisal) -> Decision:
+    def ordered(self, wish: Wish, reasoning: str, appraisal: Appraisal) -> Decision:
         """The decision that stands behind an entry which no vote made."""
         desk, symbol = self._desk, wish.symbol
         regime = symbol.regime
@@ -439,231 +433,5 @@ class Entries:
         self._journal(decision)
         return decision
 
-    # A person.
-
-    def approve(self, proposal: Proposal, who: Actor) -> Order:
-        """Quote again, run every gate again; send, or say what changed and ask again."""
-        desk = self._desk
-        wish = self._wish_of(proposal)
-        appraisal = self.appraiser.appraise(wish, self.appraiser.account())
-        refused = first_refusal(appraisal.gates, hard_only=True)
-        if refused is not None:
-            raise CommandRefused(
-                refused.code,
-                f"{refused.name} refuses it now: {refused.value:.6g} against "
-                f"{refused.threshold:.6g} {refused.unit}",
-                "it still waits; approve again when that has passed",
-            )
-        found = desk.proposals.requote_check(
-            proposal, appraisal.price, appraisal.quantity, appraisal.gates, desk.feed.speed
-        )
-        if found.changed:
-            self._ask_again(proposal, wish, appraisal, found.note())
-        return self._send(proposal, who, "approved")
-
-    def _ask_again(self, proposal: Proposal, wish: Wish, appraisal: Appraisal, note: str) -> None:
-        desk = self._desk
-        new = desk.proposals.amend(
-            proposal.id,
-            quantity=appraisal.quantity,
-            price=appraisal.price,
-            targets=self._exits.planned_targets(wish, appraisal),
-            gates=appraisal.gates,
-            factors=appraisal.factors or None,
-            note=note,
-        )
-        new = self._with_margin(new)
-        desk.record(desk.propose(new, Actor.ENGINE, note))
-        raise CommandRefused(
-            "changed", f"the market moved: {note}", f"approve v{new.version} if it still holds"
-        )
-
-    def _wish_of(self, proposal: Proposal) -> Wish:
-        """The wish behind a waiting proposal; a person's own size is kept."""
-        desk = self._desk
-        targets = desk.own_targets.get(proposal.id, ())
-        return Wish(
-            symbol=desk.symbols[proposal.symbol],
-            direction=proposal.direction,
-            strategy=proposal.strategy,
-            confidence=proposal.confidence,
-            stop=float(proposal.stop),
-            target=targets[0] if len(targets) == 1 else math.nan,
-            quantity=proposal.quantity if proposal.id in desk.own_sizes else None,
-            leverage=proposal.leverage,
-        )
-
-    def amend(self, command: Amend) -> Proposal:
-        """A person's terms: checked against every hard gate, then a new version."""
-        desk = self._desk
-        old = desk.proposals.check_approval(command.proposal, command.digest, 0, desk.now_ns)
-        instrument = desk.symbols[old.symbol].instrument
-        short = old.direction is Direction.SHORT
-        quantity, stop, targets = command.quantity, command.stop, command.targets
-        if quantity is not None:
-            quantity = round_qty(instrument, quantity)
-        if stop is not None:
-            stop = round_price(instrument, stop, up=short)
-        if targets is not None:
-            targets = tuple(round_price(instrument, price, up=short) for price in targets)
-            _check_targets(old, targets)
-        # Other leverage means another size, unless a person chose that too.
-        sized_anew = (
-            command.leverage not in (None, old.leverage)
-            and quantity is None
-            and old.id not in desk.own_sizes
-        )
-        kept = None if sized_anew else old.quantity
-        wish = replace(
-            self._wish_of(old),
-            quantity=quantity if quantity is not None else kept,
-            stop=float(stop) if stop is not None else float(old.stop),
-            leverage=command.leverage or old.leverage,
-        )
-        appraisal = self.appraiser.appraise(wish, self.appraiser.account())
-        refused = first_refusal(appraisal.gates, hard_only=True)
-        if refused is not None:
-            raise CommandRefused(
-                refused.code,
-                f"{refused.name} refuses these terms: {refused.value:.6g} against "
-                f"{refused.threshold:.6g} {refused.unit}",
-                "the proposal stays as it was",
-            )
-        factors: tuple[SizeFactor, ...] | None = None
-        if quantity is not None:
-            desk.own_sizes.add(old.id)
-            factors = (SizeFactor(name=OWN_SIZE, value=float(quantity), result=float(quantity)),)
-        elif sized_anew:
-            quantity, factors = appraisal.quantity, appraisal.factors
-        if targets is not None:
-            desk.own_targets[old.id] = tuple(map(float, targets))
-        new = desk.proposals.amend(
-            old.id,
-            quantity=quantity,
-            price=appraisal.price,
-            stop=stop,
-            targets=targets
-            if targets is not None
-            else self._exits.planned_targets(wish, appraisal),
-            leverage=command.leverage,
-            gates=appraisal.gates,
-            factors=factors,
-            note=f"amended by a {command.actor}",
-        )
-        new = self._with_margin(new)
-        desk.record(desk.propose(new, command.actor, "amended"))
-        return new
-
-    def reject(self, proposal_id: str, reason: str, who: Actor) -> Proposal:
-        """End a waiting proposal; a reason may still be given to one just rejected."""
-        desk = self._desk
-        known = desk.proposals.get(proposal_id)
-        if known is not None and known.state is ProposalState.REJECTED and reason:
-            explained = msgspec.structs.replace(known, note=reason)
-            desk.proposals.restore(explained, desk.proposals.kind_of(known.id))
-            desk.record(desk.propose(explained, who, reason))
-            return explained
-        proposal = desk.proposals.reject(proposal_id, reason)
-        desk.record(desk.propose(proposal, who, reason or "rejected"))
-        self.follow(proposal, "rejected")
-        return proposal
-
-    def override(self, symbol_name: str, direction: Direction, reason: str, who: Actor) -> Proposal:
-        """A person's wish against a HOLD or a soft denial; hard limits never give way."""
-        desk = self._desk
-        symbol = desk.symbols[symbol_name]
-        if not symbol.ready:
-            raise CommandRefused("warming_up", f"{symbol_name} is still warming up")
-        last = symbol.decision
-        agrees = last is not None and last.winner and last.action is not Action.HOLD
-        wish = Wish(
-            symbol=symbol,
-            direction=direction,
-            strategy="person",
-            confidence=last.confidence
-            if last is not None and agrees
-            else float(desk.params.get(MIN_CONFIDENCE, regime=symbol.label or None)),
-        )
-        appraisal = self.appraiser.appraise(wish, self.appraiser.account())
-        refused = first_refusal(appraisal.gates, hard_only=True)
-        if refused is not None:
-            raise CommandRefused(
-                refused.code,
-                f"{refused.name} is a hard limit: {refused.value:.6g} against "
-                f"{refused.threshold:.6g} {refused.unit}",
-                "an override can't lift it",
-            )
-        note = f"override by a {who}: {reason}"
-        decision = self._ordered(wish, note, appraisal)
-        proposal = self._create(
-            wish, decision, appraisal, Origin.PERSON, ProposalClass.OVERRIDE, note
-        )
-        why = desk.proposals.needs_person(proposal, desk.proposals.mode, self.appraiser.account())
-        return self._wait(proposal, why)
-
-    # The feed.
-
     def feed_changed(self, status: FeedStatus) -> None:
         self._desk.record(FeedChanged(time_ns=self._desk.now_ns, status=status))
-
-    # For the screen.
-
-    def limits(self, account: Account) -> tuple[Gate, ...]:
-        """The standing limits with their headroom."""
-        return limits(self.appraiser.standing_context(account), self._desk.params)
-
-    def outlook(self, symbol: SymbolDesk) -> Outlook:
-        """Why this symbol is or is not traded now: the last decision and every gate.
-
-        While nobody wants it, the gates answer for an entry of the least confidence that is
-        admitted, so that they tell what else would stand in the way.
-        """
-        desk = self._desk
-        if not symbol.ready or not math.isfinite(symbol.last):
-            needed = max(symbol.indicators.spec.warmup_bars, symbol.detector.bars_needed)
-            return Outlook(
-                symbol=symbol.symbol, time_ns=desk.now_ns, decision=None, signals=(), gates=(),
-                verdict="warming up",
-                waiting_for=f"{symbol.indicators.bars_seen} of {needed} decision bars",
-            )  # fmt: skip
-        decision = symbol.decision
-        direction = Direction.LONG
-        if decision is not None and decision.action is Action.SELL:
-            direction = Direction.SHORT
-        claimed = decision.confidence if decision is not None else 0.0
-        least = float(desk.params.get(MIN_CONFIDENCE, regime=symbol.label or None))
-        wish = Wish(
-            symbol=symbol,
-            direction=direction,
-            strategy=decision.winner if decision is not None and decision.winner else "technical",
-            confidence=max(claimed, least),
-            claimed=claimed,
-        )
-        gates = self.appraiser.appraise(wish, self.appraiser.account()).gates
-        refused = first_refusal(gates)
-        if decision is None:
-            verdict = "no decision bar has closed yet"
-        elif decision.action is Action.HOLD:
-            verdict = f"HOLD: {decision.reasoning}"
-        elif refused is not None:
-            verdict = f"{decision.action} refused by {refused.name} ({refused.code})"
-        else:
-            verdict = f"{decision.action}: every gate admits it"
-        return Outlook(
-            symbol=symbol.symbol,
-            time_ns=decision.time_ns if decision is not None else 0,
-            decision=decision,
-            signals=symbol.said.signals if symbol.said is not None else (),
-            gates=gates,
-            verdict=verdict,
-            since_ns=decision.time_ns if decision is not None else 0,
-        )
-
-
-def _check_targets(proposal: Proposal, targets: tuple[Decimal, ...]) -> None:
-    sign = proposal.direction.sign
-    if len(targets) > 4 or any((price - proposal.price) * sign <= 0 for price in targets):
-        raise CommandRefused(
-            "bad_targets", "targets must lie on the profitable side, four at most",
-            f"the price is {proposal.price}",
-        )  # fmt: skip

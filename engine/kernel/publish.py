@@ -37,6 +37,7 @@ from engine.kernel.cycle import Cycle
 from engine.kernel.desk import Desk, waiting
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
+from engine.kernel.outlook import Outlooks
 from engine.kernel.riskview import RiskViewer
 from engine.kernel.symbols import SymbolDesk
 from engine.portfolio.levels import by_leverage
@@ -64,6 +65,7 @@ class Publisher:
     def __init__(self, desk: Desk, entries: Entries, exits: Exits, cycle: Cycle) -> None:
         self._desk = desk
         self._entries = entries
+        self._look = Outlooks(desk, entries.appraiser)
         self._exits = exits
         self._cycle = cycle
         self._version = 0
@@ -125,7 +127,7 @@ class Publisher:
                 conditions=desk.sniper.conditions(),
                 trades=tuple(desk.trades),
                 outlooks=tuple(self._outlooks.values()),
-                limits=self._entries.limits(account),
+                limits=self._look.limits(account),
                 denials=tuple(sorted(desk.tally.denials.items())),
                 counterfactuals=self._entries.follower.views(),
                 levels=self._by_leverage(),
@@ -261,7 +263,7 @@ class Publisher:
             return
         self._outlooks_at = now
         for symbol in self._desk.symbols.values():
-            view = self._entries.outlook(symbol)
+            view = self._look.of(symbol)
             self._outlooks[symbol.symbol] = _same(self._outlooks.get(symbol.symbol), view)
             self._keep_outlook(view, now)
 
