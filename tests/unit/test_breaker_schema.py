@@ -5,13 +5,13 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
-from engine.core.records import BreakerChanged, ControlChanged
-from engine.core.types import Actor, BreakerState, Control
+from engine.core.records import BreakerChanged
+from engine.core.types import Actor, BreakerState
 from engine.core.views import BreakerView
 from engine.journal.journal import Journal
+from engine.journal.migrations import STEPS
 from engine.journal.queries import Reader
-
-HALT = ControlChanged(time_ns=1, state=Control.HALTED, reason="once", who=Actor.PERSON)
+from engine.journal.schema import BREAKERS
 
 
 def changed(state: BreakerState, at: int) -> BreakerChanged:
@@ -39,26 +39,21 @@ def test_the_newest_state_of_a_breaker_is_recovered(tmp_path: Path) -> None:
         ]  # fmt: skip
 
 
-def test_control_states_of_an_older_file_move_to_their_own_table(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    with Journal.open(path, mode="PAPER", feed="SIM") as journal:
-        journal.append(HALT)
-        journal.barrier()
-    with sqlite3.connect(path) as connection:
+def test_control_states_of_an_older_file_move_to_their_own_table() -> None:
+    with sqlite3.connect(":memory:") as connection:
         connection.executescript(
-            "DROP TABLE outlooks; DROP TABLE circuit_breaker_events;"
             "CREATE TABLE circuit_breaker_events (seq INTEGER PRIMARY KEY, timestamp INTEGER,"
             "state TEXT, reason TEXT, who TEXT);"
-            "INSERT INTO circuit_breaker_events SELECT * FROM control_history;"
-            "DROP TABLE control_history; PRAGMA user_version = 2;"
+            "INSERT INTO circuit_breaker_events VALUES (7, 1, 'HALTED', 'once', 'person');"
         )
+        STEPS[2](connection)
+        moved = connection.execute("SELECT * FROM control_history").fetchall()
+        assert moved == [(7, 1, "HALTED", "once", "person")]
+        for table in ("circuit_breaker_events", "outlooks"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (0,)
+        columns = connection.execute("PRAGMA table_info(circuit_breaker_events)").fetchall()
+        fresh = sqlite3.connect(":memory:")
+        fresh.executescript(BREAKERS)
+        assert columns == fresh.execute("PRAGMA table_info(circuit_breaker_events)").fetchall()
+        fresh.close()
     connection.close()
-    with Journal.open(path, mode="PAPER", feed="SIM") as journal:
-        journal.append(changed(BreakerState.OPEN, 2))
-        journal.barrier()
-    with Reader(path) as reader:
-        assert [one.reason for one in reader.controls()] == ["once"]
-        assert len(reader.breakers()) == 1
-        assert reader.outlooks() == []
-        reader.verify()
-    assert (tmp_path / "a.v2.db").exists()
