@@ -78,7 +78,9 @@ class Guard:
     def admit(self, order: Order) -> str:
         """Why this entry order must not be sent; empty where it may."""
         desk = self._desk
-        trip = desk.breakers.runaway.admit(order.proposal, desk.now_ns)
+        held = desk.book.get(order.position)
+        parent = order.proposal or (held.proposal if held is not None else order.position)
+        trip = desk.breakers.runaway.admit(parent, desk.now_ns)
         if trip is not None:
             self.tell(trip)
             return trip.reason

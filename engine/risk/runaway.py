@@ -16,8 +16,8 @@ from engine.risk.breaker import Breaker, Trip
 from engine.risk.limits import ORDERS_PER_SECOND
 
 ORDERS_PER_PARENT = declare(
-    "cb.orders_per_parent", 3, low=1, high=10, step=1, unit="count", scopes="G", risk=1,
-    doc="Most entry orders that one proposal may lead to.", learnable=False,
+    "cb.orders_per_parent", 5, low=1, high=10, step=1, unit="count", scopes="G", risk=1,
+    doc="Most entry orders that one proposal may lead to, scale-ins included.", learnable=False,
 )  # fmt: skip
 ORDERS_PER_DAY = declare(
     "cb.orders_per_day", 250, low=10, high=1_000, step=10, unit="count", scopes="G", risk=1,

@@ -227,7 +227,7 @@ def test_value_at_risk_holds_entries_while_it_is_too_large() -> None:
     [
         ({}, 5, 0, ""),
         ({"cb__orders_per_s": 2}, 2, 0, ""),
-        ({}, 3, 2 * SECOND, "P-1"),
+        ({}, 5, 2 * SECOND, "P-1"),
         ({"cb__orders_per_parent": 1}, 1, 2 * SECOND, "P-1"),
         ({"cb__orders_per_day": 10}, 10, 2 * SECOND, ""),
     ],
