@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 
 from engine.core.types import Proposal
@@ -120,7 +119,7 @@ def _margin(proposal: Proposal, quote: str) -> list[Fact]:
     if proposal.margin is None:
         return []
     facts: list[Fact] = [("Margin", [(f"{numbers.money(proposal.margin)} {quote}", "")])]
-    if math.isfinite(proposal.liquidation):
+    if proposal.liquidation:
         gap = words.distance_pct(proposal.price, proposal.liquidation)
         decimals = numbers.decimals_of(proposal.price)
         end: list[Run] = [

@@ -397,9 +397,9 @@ class Proposal(Value, frozen=True):
     why_waits: str = ""
     note: str = ""
     margin: Decimal | None = None
-    """On a perpetual: what the entry puts aside, and the price at which that is lost (NaN:
+    """On a perpetual: what the entry puts aside, and the price at which that is lost (0:
     none)."""
-    liquidation: float = float("nan")
+    liquidation: float = 0.0
 
 
 class OrderType(StrEnum):

@@ -251,9 +251,7 @@ class Entries:
         if found is None:
             return proposal
         margin, liquidation = found
-        told = msgspec.structs.replace(
-            proposal, margin=margin, liquidation=math.nan if liquidation is None else liquidation
-        )
+        told = msgspec.structs.replace(proposal, margin=margin, liquidation=liquidation or 0.0)
         desk.proposals.restore(told, desk.proposals.kind_of(told.id))
         return told
 

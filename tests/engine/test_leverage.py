@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ def test_a_proposal_carries_leverage_and_every_stage_of_its_choice(tmp_path: Pat
             and row.name.split()[1] in ("level", "at", "within")
         )  # fmt: skip
         assert proposal.margin == pytest.approx(proposal.notional / proposal.leverage)
-        assert math.isnan(proposal.liquidation) or proposal.liquidation < float(proposal.stop)
+        assert not proposal.liquidation or proposal.liquidation < float(proposal.stop)
 
 
 def test_leverage_is_one_unless_somebody_wants_more(tmp_path: Path) -> None:
