@@ -21,17 +21,17 @@ from engine.risk.sizing import size_entry
 from engine.strategies.builtin import builtin_strategies
 from engine.strategies.coordination import coordinate
 from engine.strategies.expected_value import TradeStatistics
+from tests.benchmarks import report
 from tests.decision_help import CHEAP, Walk, account, candidate, market, sizing
 
-RUNS = 5
+RUNS = report.runs(5)
 BARS = 4000
 WARM = 1000
 
 
 def line(name: str, target: str, took: Sequence[float]) -> None:
     """Min, median and max over the runs, in µs."""
-    low, middle, high = min(took), statistics.median(took), max(took)
-    print(f"{name:<46} {low:>9.2f} {middle:>9.2f} {high:>9.2f} µs   target {target}")
+    report.show(name, f"≤ {target}" if target else "", took, "µs")
 
 
 def whole_decisions() -> tuple[list[float], list[float], list[float]]:
@@ -71,7 +71,7 @@ def part(work: Callable[[], object], times: int = 5000) -> float:
 def main() -> None:
     warm_up()
     market(3, BARS)
-    print(f"{'':<46} {'min':>9} {'median':>9} {'max':>9}")
+    report.heading("from a closed bar to the gates")
     p50, p99, inner, entries = [], [], [], []
     for _ in range(RUNS):
         everything, middle, spoken = whole_decisions()

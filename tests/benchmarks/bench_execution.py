@@ -5,7 +5,6 @@ Run it with `python -m tests.benchmarks.bench_execution`.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 
 import msgspec
@@ -18,15 +17,15 @@ from engine.execution.paper import FillContext
 from engine.execution.proposals import ProposalBook
 from engine.execution.sniper import Sniper
 from engine.portfolio.ledger import Ledger, Terms
+from tests.benchmarks import report
 from tests.execution_help import START_NS, SYMBOL, D, Market, fill, later, propose
 
-ROUNDS = 5
+ROUNDS = report.runs(5)
 
 
 def measured(name: str, target: str, samples: list[float]) -> None:
     """One line: min, median and max in µs beside the target."""
-    low, middle, high = min(samples), statistics.median(samples), max(samples)
-    print(f"{name:<58} {low:>9.3f} {middle:>9.3f} {high:>9.3f} µs   target {target}")
+    report.show(name, target, samples, "µs")
 
 
 def per_call(work: Callable[[], int]) -> list[float]:
@@ -80,7 +79,7 @@ def sniper() -> None:
             hits += len(watch.on_price(SYMBOL, 101.0 + n * 0.009, START_NS))
         return hits
 
-    measured("arm 1,000 and trigger half of them, per trigger", "-", per_call(trigger))
+    measured("arm 1,000 and trigger half of them, per trigger", "", per_call(trigger))
 
 
 def paper() -> None:
@@ -97,8 +96,8 @@ def paper() -> None:
         samples.append((monotonic_ns() - begin) / 1_000)
         assert len(events) == 2
     samples.sort()
-    measured("submit and fill against a book of 20 levels", "p99 ≤ 5,000 with commit", samples)
-    print(f"{'  p99 of these':<58} {samples[int(len(samples) * 0.99)]:>19.3f} µs")
+    measured("submit and fill against a book of 20 levels", "", samples)
+    measured("  p99 of these", "", [report.percentile(samples, 0.99)])
     market.tick(60_000.0)
     exits = []
     for _ in range(2_000):
@@ -107,14 +106,14 @@ def paper() -> None:
         begin = monotonic_ns()
         market.broker.fill_now(order, None, START_NS, context)
         exits.append((monotonic_ns() - begin) / 1_000)
-    measured("exit inside a bar (`fill_now`), modelled book", "-", exits)
+    measured("exit inside a bar (`fill_now`), modelled book", "", exits)
 
     def idle() -> int:
         for n in range(10_000):
             market.tick(60_000.0 + n % 3)
         return 10_000
 
-    measured("a tick without working orders", "-", per_call(idle))
+    measured("a tick without working orders", "", per_call(idle))
 
 
 def books() -> None:
@@ -129,7 +128,7 @@ def books() -> None:
             ledger.apply(sell, terms)
         return 4_000
 
-    measured("ledger: one fill, with its checks", "-", per_call(trades))
+    measured("ledger: one fill, with its checks", "", per_call(trades))
     ledger = Ledger("USDT", D(1_000_000))
     for n in range(10):
         symbol = f"S{n}/USDT"
@@ -144,7 +143,7 @@ def books() -> None:
             ledger.account(START_NS, marks)
         return 2_000
 
-    measured("account with ten open positions", "-", per_call(accounts))
+    measured("account with ten open positions", "", per_call(accounts))
 
 
 def approval() -> None:
@@ -158,13 +157,13 @@ def approval() -> None:
         book.forget_ended(0)
         return 1_000
 
-    measured("propose, requote, approve", "-", per_call(approve))
+    measured("propose, requote, approve", "", per_call(approve))
     made = propose(book)
-    print(f"{'a proposal in the journal':<58} {len(msgspec.json.encode(made)):>19} bytes")
+    report.show("a proposal in the journal", "", [float(len(msgspec.json.encode(made)))], "bytes")
 
 
 def main() -> None:
-    print(f"{'':<58} {'min':>9} {'median':>9} {'max':>9}")
+    report.heading("execution and the books")
     sniper()
     paper()
     books()

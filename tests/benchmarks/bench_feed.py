@@ -5,7 +5,6 @@ The full engine should replay 50,000 bars a second, so a bar may cost the feed a
 
 from __future__ import annotations
 
-import statistics
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,16 +20,15 @@ from engine.market.feed import Feed
 from engine.market.quality import TickGuard
 from engine.market.replay import ReplayFeed
 from engine.market.sim import SimFeed
+from tests.benchmarks import report
 
 BEGIN_NS = 1_746_000_000 * SECOND
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT")
-RUNS = 5
+RUNS = report.runs(5)
 
 
 def show(what: str, target: str, measure: Callable[[], float], unit: str) -> None:
-    values = [measure() for _ in range(RUNS)]
-    low, middle, high = min(values), statistics.median(values), max(values)
-    print(f"{what:44} {low:12,.2f} {middle:12,.2f} {high:12,.2f} {unit:8} target {target}")
+    report.show(what, target, [measure() for _ in range(RUNS)], unit)
 
 
 def drained_us(feed: Feed, count: int) -> float:
@@ -93,26 +91,26 @@ def resampled_us(folder: Path) -> float:
 
 
 def main() -> None:
-    print(f"{'':44} {'min':>12} {'median':>12} {'max':>12}")
+    report.heading("feeds")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         record(folder, 200_000)
         show(
             "replay, 3 symbols of 1m, a bar",
-            "1 to 2",
+            "≤ 2",
             lambda: drained_us(ReplayFeed(folder), 600_000),
             "µs",
         )
-        show("loading and checking 600,000 bars", "none", lambda: loaded_ms(folder), "ms")
-        show("resampling 1m to 15m, a bar", "1", lambda: resampled_us(folder), "µs")
+        show("loading and checking 600,000 bars", "", lambda: loaded_ms(folder), "ms")
+        show("resampling 1m to 15m, a bar", "≤ 1", lambda: resampled_us(folder), "µs")
     show(
         "simulation, 3 symbols, an event",
-        "none",
+        "",
         lambda: drained_us(SimFeed(SYMBOLS, 1, BEGIN_NS, speed=0, warmup_bars=1), 100_000),
         "µs",
     )
-    show("simulation, warm-up of 3 x 9,000 bars", "none", warmed_ms, "ms")
-    show("judging an accepted tick", "1", tick_us, "µs")
+    show("simulation, warm-up of 3 x 9,000 bars", "", warmed_ms, "ms")
+    show("judging an accepted tick", "≤ 1", tick_us, "µs")
 
 
 if __name__ == "__main__":

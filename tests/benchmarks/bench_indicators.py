@@ -21,9 +21,10 @@ from engine.analysis.indicators import (
 )
 from engine.analysis.regime import RegimeDetector
 from engine.core.clock import monotonic_ns
+from tests.benchmarks import report
 from tests.indicator_reference import random_market
 
-RUNS = 5
+RUNS = report.runs(5)
 
 
 def measured(name: str, target: str, work: Callable[[], object], per: int = 1) -> float:
@@ -33,9 +34,8 @@ def measured(name: str, target: str, work: Callable[[], object], per: int = 1) -
         begin = monotonic_ns()
         work()
         took.append((monotonic_ns() - begin) / 1_000 / per)
-    low, middle, high = min(took), statistics.median(took), max(took)
-    print(f"{name:<52} {low:>10.2f} {middle:>10.2f} {high:>10.2f} µs   target {target}")
-    return middle
+    report.show(name, target, took, "µs")
+    return statistics.median(took)
 
 
 def six_of_the_library(table: pd.DataFrame) -> None:
@@ -52,11 +52,11 @@ def main() -> None:
     spec = IndicatorSpec()
     begin = monotonic_ns()
     warm_up()
-    print(f"{'load the compiled step (compiles when not cached)':<52} "
-          f"{(monotonic_ns() - begin) / 1e6:>10.1f} ms")  # fmt: skip
+    loaded = (monotonic_ns() - begin) / 1e6
     bars, opened = random_market(1, 20_000, spec.span_ns)
     pairs = list(zip(bars.tolist(), opened.tolist(), strict=True))
-    print(f"{'':<52} {'min':>10} {'median':>10} {'max':>10}")
+    report.heading("indicators")
+    report.show("load the compiled step (compiles when not cached)", "", [loaded], "ms")
 
     def live() -> None:
         state = IndicatorState(spec)
@@ -83,7 +83,7 @@ def main() -> None:
     library_us = measured(
         "`ta`, six indicators over 500 rows", "", lambda: six_of_the_library(table)
     )
-    print(f"one bar is {library_us / live_us:,.0f} times cheaper than the library's six")
+    report.show("the library's six beside one of our bars", "", [library_us / live_us], "times")
 
 
 if __name__ == "__main__":

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import tempfile
 from pathlib import Path
 
 from engine.core.clock import monotonic_ns
 from engine.core.ids import source
 from engine.core.records import Filled
+from tests.benchmarks import report
 from tests.faults.journal import ROOT, child, open_paper
 from tests.faults.story import Story, note
 
-ROUNDS = 3
+ROUNDS = report.runs(3)
 COMMITS = 2_000
 BULK = 200_000
 EVENTS = 100_000
@@ -25,8 +25,7 @@ EVENTS = 100_000
 
 def told(name: str, target: str, samples: list[float], unit: str) -> None:
     """One line: min, median and max beside the target."""
-    low, middle, high = min(samples), statistics.median(samples), max(samples)
-    print(f"{name:<58} {low:>11.1f} {middle:>11.1f} {high:>11.1f} {unit:<7} target {target}")
+    report.show(name, target, samples, unit)
 
 
 def durable(folder: Path) -> None:
@@ -48,7 +47,7 @@ def durable(folder: Path) -> None:
         took.sort()
         middles.append(took[len(took) // 2])
         tails.append(took[int(len(took) * 0.99)])
-    told("durable commit of a fill (FULL), p50", "-", middles, "µs")
+    told("durable commit of a fill (FULL), p50", "", middles, "µs")
     told("durable commit of a fill (FULL), p99", "≤ 1,000", tails, "µs")
 
 
@@ -73,7 +72,7 @@ def bulk(folder: Path) -> None:
             journal.barrier(60)
             mixed.append(rows / (monotonic_ns() - begin) * 1e9)
     told("bulk, events alone", "≥ 200,000", plain, "rows/s")
-    told("bulk, trading events each with its table rows", "-", mixed, "rows/s")
+    told("bulk, trading events each with its table rows", "", mixed, "rows/s")
     told("append, seen from the kernel, while the writer works", "< 5", cost, "µs")
 
 
@@ -104,11 +103,11 @@ def start(folder: Path) -> None:
     whole = (monotonic_ns() - begin) / 1e6
     process.kill()
     process.communicate()
-    told("the same in a new process, with its imports", "-", [whole], "ms")
+    told("the same in a new process, with its imports", "", [whole], "ms")
 
 
 def main() -> None:
-    print(f"{'':<58} {'min':>11} {'median':>11} {'max':>11}")
+    report.heading("the journal")
     # Beside the project rather than in memory: a sync must be a sync.
     with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-journal-") as name:
         durable(Path(name))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from threading import Event
 
 from engine.core.clock import MILLISECOND, SECOND, monotonic_ns
+from tests.benchmarks import report
 from tests.faults.live import PAIR, Rig
 
-RUNS = 5
+RUNS = report.runs(5)
 TRADES = 300
 
 
 def show(what: str, target: str, values: Sequence[float], unit: str) -> None:
-    low, middle, high = min(values), statistics.median(values), max(values)
-    print(f"{what:44} {low:12,.2f} {middle:12,.2f} {high:12,.2f} {unit:8} target {target}")
+    report.show(what, target, values, unit)
 
 
 def import_s() -> float:
@@ -54,7 +53,7 @@ def main() -> None:
         [import_s() for _ in range(RUNS)],
         "s",
     )
-    show("trade from socket to poll, send included", "< 1", latencies_ms(), "ms")
+    show("trade from socket to poll, send included", "< 1 ms", latencies_ms(), "ms")
 
 
 if __name__ == "__main__":

@@ -5,28 +5,27 @@ Run it with `python -m tests.benchmarks.bench_panels`.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from engine.core.clock import monotonic_ns
 from engine.core.views import Snapshot
+from tests.benchmarks import report
 from tests.ui import gallery
 from widgets.chart import PriceChart
 from widgets.equity import EquityLine
 from widgets.journal import JournalPanel
 from widgets.panel import Panel
 
-RUNS = 7
+RUNS = report.runs(7)
 SAMPLES = 200
 replace = msgspec.structs.replace
 
 
 def line(name: str, target: str, took: Sequence[float]) -> None:
     """Min, median and max over the runs, in µs a sample."""
-    low, middle, high = min(took), statistics.median(took), max(took)
-    print(f"{name:<46} {low:>9.1f} {middle:>9.1f} {high:>9.1f} µs   target {target}")
+    report.show(name, f"≤ {target}", took, "µs")
 
 
 def desk(page: int) -> list[Panel]:

@@ -25,6 +25,7 @@ from engine.position.events import WatchEvent
 from engine.position.plan import plan_exits
 from engine.position.settings import PROFILES
 from engine.position.watch import PositionWatch
+from tests.benchmarks import report
 from tests.position_help import START, Bars, entry, plan, watch
 from tests.recorded import recorded
 
@@ -45,8 +46,7 @@ def measure(work: Callable[[], object], repeat: int = 7) -> list[float]:
 
 
 def told(name: str, values: list[float], unit: str, target: str) -> None:
-    middle = values[len(values) // 2]
-    print(f"{name:58} {values[0]:9.2f} {middle:9.2f} {values[-1]:9.2f} {unit:10} {target}")
+    report.show(name, target, values, unit)
 
 
 def million() -> Bars:
@@ -89,10 +89,10 @@ def loops(bars: Bars) -> None:
     trades = np.zeros((200_000, step.TRADE_SIZE))
     score, regime = np.full(COUNT, 0.8), np.zeros(COUNT)
     cases = (
-        ("asked rules", ASKED | step.EQUITY, asked_rules(), ">= 75"),
-        ("every rule", step.ALL_RULES | step.EMA_CROSS | step.EQUITY, every_rule(), ">= 30"),
+        ("asked rules", ASKED | step.EQUITY, asked_rules(), "≥ 75"),
+        ("every rule", step.ALL_RULES | step.EMA_CROSS | step.EQUITY, every_rule(), "≥ 30"),
         ("every rule, score and regime refreshed",
-         step.ALL_RULES | step.EMA_CROSS | step.EQUITY | step.REFRESH, every_rule(), ">= 30"),
+         step.ALL_RULES | step.EMA_CROSS | step.EQUITY | step.REFRESH, every_rule(), "≥ 30"),
     )  # fmt: skip
     for fast, slow in ((12, 26), (20, 50), (50, 200)):
         for name, flags, rules, target in cases:
@@ -135,9 +135,9 @@ def sweep(bars: Bars) -> None:
             return list(pool.map(one, combinations))
 
     told(f"sweep of {len(combinations)} combinations, 2 threads", measure(all_of_them, 3), "s",
-         "<= 1.5")  # fmt: skip
+         "≤ 1.5")  # fmt: skip
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"{'largest memory of this process so far':58} {megabytes:9.0f} MB")
+    told("largest memory of this process so far", [megabytes], "MB", "≤ 400")
 
 
 def ticks() -> None:
@@ -151,8 +151,8 @@ def ticks() -> None:
             held.on_price(price, now)
             taken.append((monotonic_ns() - before) / 1000)
         taken.sort()
-        at = [taken[0], taken[50_000], taken[99_000]]
-        told(f"tick from Python, {name} (min, p50, p99)", at, "µs", "p99 <= 20, aim 2")
+        told(f"tick from Python, {name}, p50", [taken[50_000]], "µs", "")
+        told(f"tick from Python, {name}, p99", [taken[99_000]], "µs", "p99 ≤ 20")
 
 
 def tape(name: str) -> tuple[step.Ints, step.Floats]:
@@ -243,7 +243,7 @@ def honesty(name: str, seconds: int) -> None:
 
 
 def main() -> None:
-    print(f"{'':58} {'min':>9} {'median':>9} {'max':>9}")
+    report.heading("the position step")
     ticks()
     bars = million()
     loops(bars)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from engine.core.clock import MINUTE, monotonic_ns
 from engine.core.parameters import Parameters
 from engine.risk.portfolio import PortfolioRisk
+from tests.benchmarks import report
 from tests.benchmarks.bench_decision import line
 from tests.risk_help import fill, moves
 
@@ -40,7 +41,7 @@ def main() -> None:
         parameters.version += 1
         risk.correlation.refresh()
 
-    print(f"{'':<46} {'min':>9} {'median':>9} {'max':>9}")
+    report.heading("portfolio risk")
     line("correlations and clusters of 20 symbols", "2000 µs", timed(estimate))
     line("value-at-risk model of 20 symbols", "5000 µs", timed(risk.var.refresh))
     line("what is held around one candidate", "100 µs",

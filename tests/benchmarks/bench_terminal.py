@@ -6,23 +6,22 @@ Run it with `python -m tests.benchmarks.bench_terminal`.
 from __future__ import annotations
 
 import signal
-import statistics
 import tempfile
 from collections.abc import Callable
 
 from engine.core.clock import monotonic_ns, pause
 from engine.core.ids import source
+from tests.benchmarks import report
 from tests.tty.harness import Terminal
 
-ROUNDS = 5
+ROUNDS = report.runs(5)
 KEYS = 40
 CURSOR = "▸".encode()
 
 
 def told(name: str, target: str, samples: list[float], unit: str) -> None:
     """One line: min, median and max beside the target."""
-    low, middle, high = min(samples), statistics.median(samples), max(samples)
-    print(f"{name:<58} {low:>11.1f} {middle:>11.1f} {high:>11.1f} {unit:<7} target {target}")
+    report.show(name, target, samples, unit)
 
 
 def demo(folder: str, *arguments: str) -> list[str]:
