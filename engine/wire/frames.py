@@ -6,6 +6,8 @@ Lengths are checked before anything is kept, because the other side may be anyth
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +21,9 @@ PROTOCOL = 1
 HEAD = 4
 MAX_ASK = 64 * 1024
 """The longest frame that a screen may send: a command is a few hundred bytes."""
+
+DIGITS = 30
+"""How far from one an amount may be, in powers of ten; no price or quantity comes near it."""
 
 MAX_TELL = 32 * 1024 * 1024
 """The longest frame that an engine may send: a whole state of hundreds of symbols."""
@@ -128,13 +133,25 @@ def frame(message: Message) -> bytes:
 
 
 def ask(body: bytes) -> Ask:
-    """What a screen said. Raises `WireError` for anything else."""
-    return _decoded(_asks, body)
+    """What a screen said. Raises `WireError` for anything else, amounts without end included."""
+    said = _decoded(_asks, body)
+    if isinstance(said, Order):
+        _check_amounts(said.command)
+    return said
 
 
 def tell(body: bytes) -> Tell:
     """What an engine said. Raises `WireError` for anything else."""
     return _decoded(_tells, body)
+
+
+def _check_amounts(command: AnyCommand) -> None:
+    """NaN and the like compare with nothing, so they must not reach what compares."""
+    for value in msgspec.structs.astuple(command):
+        for one in value if isinstance(value, tuple) else (value,):
+            endless = isinstance(one, float | Decimal) and not math.isfinite(one)
+            if endless or (isinstance(one, Decimal) and abs(one.adjusted()) > DIGITS):
+                raise WireError(f"an amount of {str(one)[:20]}")
 
 
 def _decoded(decoder: msgspec.msgpack.Decoder[M], body: bytes) -> M:
