@@ -126,7 +126,7 @@ def test_an_idle_engine_repaints_nothing() -> None:
             original(screen, update)  # type: ignore[arg-type]
 
         deck.app._display = watch  # type: ignore[method-assign, assignment]
-        for turn in range(4):
+        for turn in range(2):
             health = deck.hub.snapshot.health  # type: ignore[union-attr]
             beat = health.heartbeat_ns + SECOND
             deck.hub.change(
