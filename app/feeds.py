@@ -12,13 +12,14 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from engine.core.types import Bar, Decision
-from engine.core.views import EquityPoint, JournalLine
+from engine.core.views import EquityPoint, JournalLine, LlmCall
 from engine.hub import Hub
 
 KEEP_BARS = 600
 KEEP_LINES = 5_000
 KEEP_POINTS = 2_000
 KEEP_DECISIONS = 500
+KEEP_CALLS = 200
 
 
 class Follower:
@@ -53,6 +54,7 @@ class Feeds:
         self.journal = Follower("journal", KEEP_LINES)
         self.equity = Follower("equity", KEEP_POINTS)
         self.decisions = Follower("decisions", KEEP_DECISIONS)
+        self.llm = Follower("llm", KEEP_CALLS)
         self._bars: dict[str, Follower] = {}
         self._read: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
@@ -65,11 +67,13 @@ class Feeds:
             self.journal = Follower("journal", KEEP_LINES)
             self.equity = Follower("equity", KEEP_POINTS)
             self.decisions = Follower("decisions", KEEP_DECISIONS)
+            self.llm = Follower("llm", KEEP_CALLS)
             self._bars.clear()
             self._read.clear()
         self.journal.follow(hub)
         self.equity.follow(hub)
         self.decisions.follow(hub)
+        self.llm.follow(hub)
         if symbol:
             self.bars_of(symbol).follow(hub)
 
@@ -87,6 +91,10 @@ class Feeds:
 
     def points(self) -> Sequence[EquityPoint]:
         return tuple(self.equity.items)
+
+    def calls(self) -> Sequence[LlmCall]:
+        """When the strategist spoke, oldest first."""
+        return tuple(self.llm.items)
 
     def decision(self, key: str) -> Decision | None:
         """A decision of the stream by its id."""

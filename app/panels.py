@@ -37,6 +37,7 @@ CLASSES: dict[str, str] = {
     "portfolio": "widgets.portfolio:PortfolioPanel",
     "correlation": "widgets.correlation:CorrelationPanel",
     "journal": "widgets.journal:JournalPanel",
+    "llm": "widgets.llm:LlmPanel",
     "health": "widgets.health:HealthPanel",
     "trades": "widgets.trades:TradesPanel",
     "orders": "widgets.orders:OrdersPanel",
@@ -63,6 +64,7 @@ class Feeder:
             "chart": self._chart,
             "equity": self._equity,
             "journal": self._journal,
+            "llm": self._llm,
             "reasoning": self._reasoning,
             "decision": self._decision,
             "waterfall": self._waterfall,
@@ -95,6 +97,9 @@ class Feeder:
 
     def _journal(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
         panel.show_lines(self._deck.feeds.lines())
+
+    def _llm(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        panel.show_calls(self._deck.feeds.calls())
 
     def _reasoning(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
         if new := self._deck.feeds.new_decisions(panel):

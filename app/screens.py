@@ -86,6 +86,7 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
     "reasoning": (
         Slot("reasoning", "Reasoning", 0),
         Slot("decision", "Decision", 1),
+        Slot("llm", "Language model", 0, 16),
     ),
     "learning": (
         Slot("adaptations", "Adaptations", 0),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.core.types import Control, FeedKind, Link
-from engine.core.views import Health, Snapshot
+from engine.core.views import Health, LlmView, Snapshot
 from widgets import numbers, words
 from widgets.lines import Line, LineWidget, Run, line_width, pad, run
 
@@ -92,12 +92,23 @@ def _parts(
         parts.append((1, ((f"✕ {len(snapshot.health.faults)} faults", "danger bold"),)))
     if snapshot.health.journal_state not in ("ok", ""):
         parts.append((1, (run(f"journal {snapshot.health.journal_state}", "danger bold"),)))
-    parts.append((5, (run(f"LLM {llm}" if llm else "LLM off", "muted"),)))
+    parts.append((5, _llm(snapshot.llm, llm)))
     if frozen:
         parts.insert(0, (0, ((" FROZEN ", "reverse bold stale"),)))
     if readonly:
         parts.append((2, (("read-only", "warn"),)))
     return parts
+
+
+def _llm(view: LlmView | None, told: str) -> Line:
+    """Whether the model speaks or the rules, and in a word why; details stand on its panel."""
+    if told or view is None or view.state == "off":
+        return (run(f"LLM {told or 'off'}", "muted"),)
+    if view.state == "rules":
+        return (run(f"rules speak: {view.reason.partition(':')[0]}", "warn"),)
+    if view.collapsed:
+        return (("LLM always the same", "warn"),)
+    return (("LLM ok", "muted"),)
 
 
 def _feed(snapshot: Snapshot) -> Line:

@@ -1,0 +1,130 @@
+"""The language model: how it does, what it was asked, what it said, and what became of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.core.views import LlmCall, LlmView, Snapshot
+from widgets import numbers
+from widgets.cells import fit
+from widgets.document import DocumentPanel
+from widgets.facts import Fact, flow, heading, paragraph
+from widgets.frame import Frame
+from widgets.lines import BLANK, Line, Run, crop, run, spread
+
+_KEEP = 200
+_EARLIER = 12
+_STATES = {"ok": ("ok", "gain"), "asking": ("asked", "note"), "off": ("off", "muted")}
+
+
+class LlmPanel(DocumentPanel):
+    """Health first, then the last call in full, then the earlier ones in a line each."""
+
+    title = "Language model"
+    empty = (
+        "No strategist speaks here.",
+        "Each call adds what was asked and answered; [llm] strategist says on which feeds.",
+    )
+    live = False
+
+    def __init__(self, *, id: str | None = None, frame: Frame = Frame.BOX) -> None:
+        super().__init__(id=id, frame=frame)
+        self._calls: tuple[LlmCall, ...] = ()
+
+    def show_calls(self, calls: Sequence[LlmCall]) -> None:
+        """Calls of the stream, oldest first."""
+        newest = tuple(calls[-_KEEP:])
+        if len(newest) != len(self._calls) or (newest and newest[-1] is not self._calls[-1]):
+            self._calls = newest
+            self.redraw()
+
+    def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
+        return (snapshot.llm,)
+
+    def nothing(self) -> bool:
+        return not self._calls and (self.snapshot is None or self.snapshot.llm is None)
+
+    def document(self, width: int) -> Sequence[Line]:
+        view = self.snapshot.llm if self.snapshot is not None else None
+        lines: list[Line] = []
+        if view is not None:
+            lines += health(view, width)
+            if view.writing:
+                lines += [BLANK, heading("Being written", width)]
+                lines += paragraph(view.writing, width, "note")
+        if self._calls:
+            lines += [BLANK, *_call(self._calls[-1], width)]
+            earlier = self._calls[-2 : -2 - _EARLIER : -1]
+            if earlier:
+                lines += [BLANK, heading("Earlier", width)]
+                lines += [_headline(call, width) for call in earlier]
+        return lines
+
+
+def health(view: LlmView, width: int) -> list[Line]:
+    """The figures by which a person judges whether to listen to it."""
+    text, role = _STATES.get(view.state, ("rules speak", "warn"))
+    state: list[Run] = [(text, f"bold {role}")]
+    if view.reason:
+        state.append(run(f"  {view.reason}", "soft"))
+    if view.collapsed:
+        state.append(("  always the same answer", "warn bold"))
+    facts: list[Fact] = [
+        ("calls", (run(f"{view.answered}/{view.calls} answered"),)),
+        ("schema failures", (_count(view.schema_failures),)),
+        ("truncated", (_count(view.truncated),)),
+        ("too slow", (_count(view.timeouts),)),
+        ("repaired", (run(f"{view.repaired}"),)),
+        ("p50", (run(_seconds(view.p50_ms)),)),
+        ("p95", (run(_seconds(view.p95_ms)),)),
+    ]
+    if view.model:
+        facts.insert(0, ("model", (run(f"{view.model} {view.model_digest[:12]}".strip()),)))
+    lines: list[Line] = [crop(state, width), *flow(facts, width)]
+    if view.answers:
+        told = ((f"{count}×", (run(answer),)) for answer, count in view.answers)
+        lines += [heading("Answers", width), *flow(told, width)]
+    return lines
+
+
+def _call(call: LlmCall, width: int) -> list[Line]:
+    lines: list[Line] = [_headline(call, width)]
+    if call.why_rules:
+        lines.append(crop((("the rules speak: ", "muted"), run(call.why_rules, "warn")), width))
+    if call.checks:
+        told: list[Run] = [("checks  ", "muted")]
+        for name, passed in call.checks:
+            told.append(run(f"{'✓' if passed else '✕'} {name}  ", "gain" if passed else "loss"))
+        lines.append(crop(told, width))
+    for condition, verdict in call.verdicts:
+        sign = ("✓ ", "gain") if condition else ("✕ ", "loss")
+        text = paragraph(f"{condition} {verdict}".strip(), width - 2, "soft", 3)
+        lines += [(sign if index == 0 else ("  ", ""), *line) for index, line in enumerate(text)]
+    if not call.verdicts:
+        lines.append((("no condition was wanted", "muted"),))
+    if call.reply:
+        lines += [heading("Reply", width), *paragraph(call.reply, width)]
+    if call.prompt:
+        lines += [heading("Prompt", width, ((f" {call.prompt_sha[:12]}", "muted"),))]
+        lines += paragraph(call.prompt, width, "muted")
+    return lines
+
+
+def _headline(call: LlmCall, width: int) -> Line:
+    armed = sum(bool(condition) for condition, _ in call.verdicts)
+    left = [
+        run(numbers.clock(call.time_ns), "muted"),
+        ("  ", ""),
+        run(fit(call.speaker, 16), "bold"),
+        run(f"  {armed} of {len(call.verdicts)} armed"),
+    ]
+    right = f"{call.prompt_tokens}+{call.reply_tokens} tokens  {_seconds(call.latency_ms)}"
+    return spread(left, [run(right if call.model else "", "muted")], width)
+
+
+def _count(number: int) -> Run:
+    return run(f"{number}", "warn" if number else "")
+
+
+def _seconds(ms: float) -> str:
+    return f"{numbers.number(ms / 1000, 1)} s" if numbers.known(ms) else "–"
