@@ -273,3 +273,4 @@ def test_hints_fit_the_least_window_whole() -> None:
             assert deck.message in deck.rows[-2], deck.message
 
     drive(script, size=(60, 15), first_run=True)
+    drive(script, size=(60, 15), first_run=True, hub=FakeHub(world(proposals=())))
