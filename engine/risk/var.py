@@ -247,20 +247,23 @@ class VarModel:
         return weighted(self._moves[:, held], worth)
 
     def backtest(self, exposures: Mapping[str, float]) -> Backtest:
-        """What this model would have forecast for these positions on each past day.
+        """Whether this model's forecasts for these positions would have held in the past."""
+        return backtest([loss > var for var, loss in self.forecasts(exposures)])
 
-        Each day's forecast sees only one-day returns that had ended when it was made; the
-        day after is its judge. Days don't overlap, so the tests count each once.
+    def forecasts(self, exposures: Mapping[str, float]) -> list[tuple[float, float]]:
+        """Per past day the VaR that would have been forecast, and the loss that came.
+
+        Each forecast sees only one-day returns that had ended when it was made; the day after
+        is its judge. Days don't overlap, so the tests count each once. Empty while a symbol
+        has too few days.
         """
         if not exposures or any(name not in self._index for name in exposures):
-            return backtest(())
-        pnl = self._pnl(exposures)
-        per_day = self._book.day_steps
-        first = (int(self._parameters.get(VAR_MIN_DAYS)) - 1) * per_day + 1
-        start = first + (len(pnl) - 1 - first) % per_day if len(pnl) > first else len(pnl)
-        hits = [
-            bool(-pnl[judge] > tail_of(pnl[: judge - per_day + 1]).var)
-            for judge in range(start, len(pnl), per_day)
-            if judge - per_day + 1 >= first
+            return []
+        pnl, per_day = self._pnl(exposures), self._book.day_steps
+        least = (int(self._parameters.get(VAR_MIN_DAYS)) - 1) * per_day + 1
+        newest = len(pnl) - 1
+        judges = range(newest, least + per_day - 2, -per_day)
+        return [
+            (tail_of(pnl[: judge - per_day + 1]).var, float(-pnl[judge]))
+            for judge in reversed(judges)
         ]
-        return backtest(hits)

@@ -157,6 +157,22 @@ def test_a_backtest_of_a_steady_market_is_not_rejected_and_counts_each_day_once(
     assert portfolio(bars=400).var.backtest({BTC: 1.0}).verdict.startswith("insufficient data")
 
 
+def test_a_forecast_knows_nothing_of_the_day_that_judges_it() -> None:
+    returns = moves(5, 600, (0.9,))
+    changed = returns.copy()
+    changed[-6:] = -0.2
+    found = []
+    for history in (returns, changed):
+        risk = PortfolioRisk(SPAN, Parameters())
+        fill(risk.book, history)
+        risk.refresh()
+        found.append(risk.var.forecasts({BTC: 1_000.0}))
+    before, after = found
+    assert [var for var, _ in before] == [var for var, _ in after]
+    assert before[:-1] == after[:-1]
+    assert after[-1][1] == pytest.approx(1_000.0 * (1.0 - math.exp(-1.2)))
+
+
 def test_a_backtest_sees_that_a_market_grew_wilder_than_its_past() -> None:
     returns = moves(5, 1_200, (0.9,))
     returns[600:] *= 6.0
