@@ -26,6 +26,7 @@ from engine.journal.export_rows import (
     execution_quality,
     governance,
     live_orders,
+    model_calls,
     orders,
     portfolio_events,
     state,
@@ -58,6 +59,7 @@ LINES: dict[str, Rows] = {
     "logs/decisions.jsonl": _table("decisions"),
     "logs/approvals.jsonl": _table("approvals"),
     "logs/params.jsonl": _table("param_history"),
+    "logs/llm.jsonl": model_calls,
 }
 """File by file what it holds; all of them are written, also when they are empty."""
 
@@ -66,7 +68,6 @@ ABSENT = (
     "logs/uw_daemon.jsonl",
     "logs/uw_errors.jsonl",
     "data/uw_api_quota.jsonl",
-    "logs/llm.jsonl",
     "logs/adaptations.jsonl",
 )
 """Files of the same family that nothing in the journal can fill yet; they are not written."""

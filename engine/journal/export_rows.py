@@ -36,6 +36,12 @@ def _kind(reader: Reader, kind: str) -> Iterator[tuple[int, AnyRecord]]:
         yield event.seq, event.record
 
 
+def model_calls(reader: Reader) -> Iterator[Row]:
+    """When the strategist spoke: who, asked what, answered what, and what came of it."""
+    for seq, record in _kind(reader, "llm"):
+        yield {"seq": seq, **_json(record)}
+
+
 def _json(value: msgspec.Struct) -> Any:
     """A value as plain JSON data; numbers that are none are the strings of the journal."""
     return msgspec.json.decode(encode(value))

@@ -64,7 +64,8 @@ class Conditions:
 
     def _state(self, symbol: SymbolDesk) -> SymbolState:
         desk, regime = self._desk, symbol.regime
-        supports, resistances = symbol.indicators.levels()
+        lows, highs = symbol.indicators.levels()
+        levels = sorted({level for level in (*lows, *highs) if math.isfinite(level)})
         held = desk.book.of_symbol(symbol.symbol)
         trades = [trade for trade in desk.trades if trade.symbol == symbol.symbol]
         trades = trades[-RECENT_TRADES:]
@@ -76,8 +77,8 @@ class Conditions:
             regime_confidence=regime.confidence if regime is not None else 0.0,
             vol_level=str(regime.vol_level) if regime is not None else "",
             features=tuple((name, value) for name, value in features if math.isfinite(value)),
-            supports=tuple(level for level in supports if math.isfinite(level)),
-            resistances=tuple(level for level in resistances if math.isfinite(level)),
+            supports=tuple(level for level in levels if level < symbol.last),
+            resistances=tuple(level for level in levels if level > symbol.last),
             can_short=symbol.instrument.can_short,
             held=str(held[0].direction) if held else "",
             trades=len(trades),

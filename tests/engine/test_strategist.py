@@ -15,6 +15,7 @@ from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.records import ConditionChanged, Filled, LlmCalled, ProposalChanged
 from engine.core.types import Origin, TradeCondition
 from engine.core.views import LlmCall, LlmView
+from engine.journal.export import export
 from engine.journal.queries import Reader
 from engine.llm.client import THREAD
 from engine.llm.replies import Ask
@@ -95,6 +96,9 @@ def test_what_the_model_says_reaches_condition_journal_and_screen(tmp_path: Path
             told = " ".join(str(row) for row in reader.table("telemetry"))
         assert "llm.latency_ms" in told
         assert '"llm.prompt_tokens":412.0' in told
+        folder = tmp_path / "out"
+        export(script.path, folder)
+        assert NONCE in (folder / "logs" / "llm.jsonl").read_text(encoding="utf-8")
         assert "latency" not in repr(called)
 
 
