@@ -45,12 +45,12 @@ class FrameLines:
         """What is wrong with the engine itself, for the status line."""
         if self.deck.engine_trouble:
             return "ENGINE STOPPED"
-        if self.deck.snapshot is None or self.deck.snapshot.feed.link is Link.ENDED:
-            return ""
         if self.deck.options.inspecting:
             return ""
         if self.deck.offline():
             return "ENGINE OUT OF REACH"
+        if self.deck.snapshot is None or self.deck.snapshot.feed.link is Link.ENDED:
+            return ""
         silent = (self.deck.mono() - self.deck.received_ns) // SECOND
         return f"ENGINE SILENT {silent} s" if silent >= SILENT_SECONDS else ""
 
