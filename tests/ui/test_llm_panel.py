@@ -10,6 +10,7 @@ import pytest
 
 from engine.core.views import LlmCall, LlmView, Snapshot
 from tests.ui import fakehub as fake
+from tests.ui.deck import Deck, drive
 from tests.ui.hostile import text
 from widgets.frame import Frame
 from widgets.llm import LlmPanel
@@ -94,6 +95,25 @@ def test_the_status_line_says_who_speaks(llm: LlmView | None, says: str) -> None
     line = StatusLine()
     line.show(world(llm))
     assert line.says.endswith(says)
+
+
+def test_the_reasoning_screen_shows_what_the_stream_brings() -> None:
+    hub = fake.FakeHub(world(view()))
+    hub.append("llm", call())
+
+    async def script(deck: Deck) -> None:
+        await deck.press("3")
+        await deck.look()
+        assert "Language model" in deck.text
+        assert "TC-4" in deck.text
+        assert NONCE in deck.text
+        rules = call(id="L-13", speaker="rules", why_rules="no server: gone", reply="")
+        hub.append("llm", rules)
+        hub.change(llm=view(state="rules", reason="no server: gone"))
+        await deck.look()
+        assert "the rules speak: no server: gone" in deck.text
+
+    drive(script, hub=hub, size=(160, 50))
 
 
 def test_an_unchanged_model_sends_nothing() -> None:
