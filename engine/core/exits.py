@@ -30,6 +30,8 @@ class ExitReason(StrEnum):
     LIQUIDATION = "liquidation"
     REDUCE_HALF = "reduce_half"
     EVOLVED_RULE = "evolved_rule"
+    DISPLACED = "displaced"
+    REBALANCED = "rebalanced"
 
     @property
     def protective(self) -> bool:

@@ -45,6 +45,7 @@ class Cycle:
         self._last_us = dict.fromkeys(STEPS, 0.0)
         self._worst_us = dict.fromkeys(STEPS, 0.0)
         self._candidates: list[Candidate] = []
+        self._measured: tuple[object, ...] = ()
         self._steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("health", self._health),
             ("capital", self._capital),
@@ -105,10 +106,16 @@ class Cycle:
     def _capital(self) -> None:
         """The account, its day, and the limits that close entries for everybody."""
         desk = self._desk
-        account = desk.ledger.account(desk.now_ns, desk.marks())
         sampled_ns = desk.used.accounted_ns
         new_day = not sampled_ns or day_of(desk.now_ns) != day_of(sampled_ns)
-        if new_day or desk.now_ns - sampled_ns >= ACCOUNT_EVERY_NS:
+        due = new_day or desk.now_ns - sampled_ns >= ACCOUNT_EVERY_NS
+        # Without a position, a fill or another limit the account is what it was.
+        known = (desk.tally.fills, desk.params.version, desk.control.state)
+        if not due and known == self._measured and not desk.book.open():
+            return
+        self._measured = known
+        account = desk.ledger.account(desk.now_ns, desk.marks())
+        if due:
             why = "day start" if new_day else "every 15 minutes"
             desk.used.accounted_ns = desk.now_ns
             desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
@@ -135,7 +142,8 @@ class Cycle:
 
     def _execute(self) -> None:
         """Size, gates, proposal, and the order where nobody has to be asked."""
-        for candidate in self._candidates:
+        again, self._entries.returning = self._entries.returning, []
+        for candidate in (*again, *self._candidates):
             self._attempt(self._entries.propose, candidate)
         for condition in self._exits.triggered:
             self._attempt(self._entries.trigger, condition)
@@ -160,6 +168,7 @@ class Cycle:
             self._entries.follow(proposal, "expired")
         for condition in desk.sniper.expire_due(desk.now_ns):
             desk.record(ConditionChanged(time_ns=desk.now_ns, condition=condition, state="expired"))
+        self._entries.turnover.rebalance()
         self._exits.keep_moved()
 
     def remember_cursor(self) -> None:

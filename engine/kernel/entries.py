@@ -50,6 +50,7 @@ from engine.kernel.growth import Growth
 from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
+from engine.kernel.turnover import Turnover
 from engine.market.costs import Costs
 from engine.risk.gates import first_refusal
 from engine.strategies.base import StrategyContext
@@ -79,6 +80,9 @@ class Entries:
         self.appraiser.margin_used = exits.perpetuals.margin_used
         self.follower = Follower(desk)
         exits.scale_in = Growth(desk, orders, self.appraiser).more
+        self.turnover = Turnover(desk, exits)
+        self.returning: list[Candidate] = []
+        """Candidates for which room is being made; they are asked again in the next cycle."""
         self._combiner = Combiner(desk.params, [TechnicalSource()])
 
     # Signals: what strategies say.
@@ -86,14 +90,16 @@ class Entries:
     def hear(self) -> list[Candidate]:
         """Decide on every symbol whose decision bar closed since the last time."""
         self.appraiser.new_in_cycle = 0
+        closed = [s for s in self._desk.symbols.values() if s.pending is not None]
+        if not closed:
+            return []
         self._desk.risk.refresh()
         heard = []
-        for symbol in self._desk.symbols.values():
-            if symbol.pending is not None:
-                candidate = self._decide(symbol)
-                symbol.pending = None
-                if candidate is not None:
-                    heard.append(candidate)
+        for symbol in closed:
+            candidate = self._decide(symbol)
+            symbol.pending = None
+            if candidate is not None:
+                heard.append(candidate)
         return heard
 
     def _decide(self, symbol: SymbolDesk) -> Candidate | None:
@@ -185,7 +191,11 @@ class Entries:
         appraisal = self.appraiser.appraise(candidate.wish, account)
         refused = first_refusal(appraisal.gates)
         if refused is not None:
-            self._deny(candidate, appraisal, refused)
+            room = self.turnover.make_room(wish.symbol.symbol, wish.confidence, appraisal.gates)
+            if room and candidate not in self.returning:
+                self.returning.append(candidate)
+            else:
+                self._deny(candidate, appraisal, refused)
             return
         proposal = self.create(
             candidate.wish, candidate.decision, appraisal, Origin.ENGINE, ProposalClass.REGULAR, ""

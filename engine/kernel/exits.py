@@ -126,6 +126,10 @@ class Exits:
                 symbol.feature("atr"), score, symbol.label or None
             )
 
+    def support(self, position: Position) -> float:
+        """How much the last decision still wants a position, in [0, 1]; NaN: nobody spoke."""
+        return _score(self._desk.symbols[position.symbol].decision, position.direction)
+
     def _act(self, position_id: str, event: WatchEvent, source: str) -> None:
         """Order what a watch announced; it counts its lots as gone until we say otherwise."""
         desk = self._desk
