@@ -91,6 +91,8 @@ class Tape:
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
         self._symbols: dict[str, SymbolTape] = {}
+        self._lives: dict[str, float] = {}
+        self._version = parameters.version
 
     def of(self, symbol: str) -> SymbolTape:
         tape = self._symbols.get(symbol)
@@ -124,7 +126,7 @@ class Tape:
         minute = tick.time_ns // MINUTE
         if minute != tape._minute:
             if tape._minute >= 0 and not tape._bars:
-                life = self._parameters.get(HALF_LIFE, symbol=tick.symbol)
+                life = self._life(tick.symbol)
                 end = (tape._minute + 1) * MINUTE
                 tape.learn(tape.price, end, tape._minute_volume, 1.0, life)
             tape._minute, tape._minute_volume = minute, 0.0
@@ -135,12 +137,22 @@ class Tape:
     def _on_bar(self, bar: Bar) -> None:
         if bar.final:
             # From now on minutes come as bars; those of ticks would count them twice.
-            self.of(bar.symbol)._bars = True
-            self._learn_from(bar)
+            self._learn_from(bar)._bars = True
 
-    def _learn_from(self, bar: Bar) -> None:
+    def _learn_from(self, bar: Bar) -> SymbolTape:
         tape = self.of(bar.symbol)
-        life = self._parameters.get(HALF_LIFE, symbol=bar.symbol)
-        tape.learn(bar.close, bar.close_ns, bar.volume, bar.span_ns / MINUTE, life)
-        if bar.close_ns >= tape.price_ns:
-            tape.price, tape.price_ns = bar.close, bar.close_ns
+        close, close_ns = bar.close, bar.open_ns + bar.span_ns
+        tape.learn(close, close_ns, bar.volume, bar.span_ns / MINUTE, self._life(bar.symbol))
+        if close_ns >= tape.price_ns:
+            tape.price, tape.price_ns = close, close_ns
+        return tape
+
+    def _life(self, symbol: str) -> float:
+        """The half-life in force; a bar may not cost a look through the scopes."""
+        if self._version != self._parameters.version:
+            self._version = self._parameters.version
+            self._lives.clear()
+        life = self._lives.get(symbol)
+        if life is None:
+            life = self._lives[symbol] = float(self._parameters.get(HALF_LIFE, symbol=symbol))
+        return life
