@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import msgspec
@@ -82,8 +82,9 @@ class Deck:
         link.settimeout(5.0)
         link.connect(str(self.address))
         self._stack.callback(link.close)
-        link.sendall(b"".join(map(frame, said)))
-        return Raw(link)
+        raw = Raw(link)
+        raw.says(b"".join(map(frame, said)))
+        return raw
 
     def publish(self, version: int) -> None:
         self.hub.publish(msgspec.structs.replace(world(), version=version))
@@ -95,6 +96,11 @@ class Raw:
     def __init__(self, link: socket.socket) -> None:
         self.link = link
         self._frames = Unframer(MAX_TELL)
+
+    def says(self, data: bytes) -> None:
+        """Send; an engine that has hung up already is a matter for `hung_up`."""
+        with suppress(BrokenPipeError, ConnectionResetError):
+            self.link.sendall(data)
 
     def hears(self) -> list[Tell]:
         """What comes next; nothing when the engine has hung up."""
@@ -167,7 +173,7 @@ def test_who_does_not_keep_to_the_protocol_is_let_go_and_nobody_else_is(
 ) -> None:
     other = deck.screen()
     raw = deck.raw()
-    raw.link.sendall(said)
+    raw.says(said)
     assert raw.hung_up()
     deck.publish(5)
     until(lambda: other.snapshot is not None and other.snapshot.version == 5)
