@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from engine.core.clock import SECOND
 from engine.core.types import (
     ZERO,
     Account,
@@ -149,7 +150,7 @@ def _position(position: Position, prices: Mapping[str, float], now_ns: int) -> P
         r_multiple=float(gained / risk) if risk else math.nan,
         stop_distance_pct=float(abs(price - position.stop) / price * 100),
         target_distance_pct=float(abs(target - price) / price * 100) if target else math.nan,
-        held_ns=max(0, now_ns - position.opened_ns),
+        held_ns=max(0, now_ns - position.opened_ns) // SECOND * SECOND,
     )
 
 
