@@ -104,7 +104,9 @@ def test_the_kernel_is_a_thread_of_the_screen_s_process_and_needs_no_child(
         assert set(snapshot.health.threads) >= ENGINE_THREADS
 
     beside_a_screen(tmp_path, look)
-    assert not ENGINE_THREADS & {thread.name for thread in threading.enumerate()}
+    assert eventually(
+        lambda: not ENGINE_THREADS & {thread.name for thread in threading.enumerate()}
+    )
 
 
 def test_a_screen_that_hangs_for_two_seconds_delays_no_stop(tmp_path: Path) -> None:
