@@ -221,6 +221,8 @@ class SimFeed:
             self._history[symbol] = deque(bars, maxlen=max(warmup, 1))
             if bars:
                 yield begin, History(symbol=symbol, bars=bars)
+        # This generator lives as long as the market; what it warmed up with need not.
+        del past
         reason = f"simulated market, seed {self._seed}" + (
             f", planted edge {self._edge:+g} sd" if self._edge else ""
         )
