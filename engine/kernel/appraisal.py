@@ -120,9 +120,9 @@ class Appraiser:
 
     # The account.
 
-    def account(self) -> Account:
+    def account(self, *, keep: bool = True) -> Account:
         desk = self._desk
-        return desk.ledger.account(desk.now_ns, desk.marks())
+        return desk.ledger.account(desk.now_ns, desk.marks(), keep=keep)
 
     def account_context(self, account: Account) -> AccountContext:
         """The account in the plain numbers that gates take."""

@@ -51,7 +51,7 @@ class Outlooks:
             confidence=max(claimed, least),
             claimed=claimed,
         )
-        gates = self._appraiser.appraise(wish, self._appraiser.account()).gates
+        gates = self._appraiser.appraise(wish, self._appraiser.account(keep=False)).gates
         refused = first_refusal(gates)
         if decision is None:
             verdict = "no decision bar has closed yet"

@@ -95,7 +95,7 @@ class Publisher:
             desk.now_ns = desk.clock.now_ns()
         self._started_ns = self._started_ns or desk.now_ns
         self._version += 1
-        account = desk.ledger.account(desk.now_ns, desk.marks())
+        account = desk.ledger.account(desk.now_ns, desk.marks(), keep=False)
         if desk.now_ns - self._equity_at >= EQUITY_EVERY_NS and desk.now_ns:
             self._equity_at = desk.now_ns
             point = EquityPoint(

@@ -168,25 +168,35 @@ class Ledger:
 
     # -- what it comes to --------------------------------------------------------------
 
-    def account(self, now_ns: int, marks: Mapping[str, Decimal | float]) -> Account:
+    def account(
+        self, now_ns: int, marks: Mapping[str, Decimal | float], *, keep: bool = True
+    ) -> Account:
         """The account at `now_ns`, marked to `marks` (price by symbol).
+
+        With `keep` false nothing is remembered (marks, day, high-water mark): a screen looks
+        when it likes, and what it happens to see must not move a limit or a digest.
 
         A symbol without a mark keeps its last one, at first the price of its first fill.
         The first call of a UTC day rolls it: the day starts with the equity that was last
         computed before midnight, so a gap over it belongs to the new day.
         """
-        self._take(marks)
+        known = self._marks if keep else dict(self._marks)
+        _take(known, marks)
         unrealised, margin, exposure = ZERO, ZERO, ZERO
         for holding in self._open.values():
-            mark = self._marks[holding.terms.symbol]
+            mark = known[holding.terms.symbol]
             unrealised = MONEY.add(unrealised, holding.unrealised(mark))
             margin = MONEY.add(margin, holding.margin)
             exposure = MONEY.add(exposure, holding.value(holding.quantity, mark))
         self._check()
         equity = MONEY.add(MONEY.add(self.cash, margin), unrealised)
-        self._roll(day_of(now_ns))
-        self.peak = max(self.peak, equity)
-        self._last_equity = equity
+        day, peak = day_of(now_ns), max(self.peak, equity)
+        if keep:
+            self._roll(day)
+            self.peak = peak
+            self._last_equity = equity
+        new_day = self._day is not None and day > self._day
+        day_start = self._last_equity if new_day else self.day_start
         return Account(
             quote=self.quote,
             cash=self.cash,
@@ -195,13 +205,13 @@ class Ledger:
             unrealised=unrealised,
             fees=self.fees,
             funding=self.funding,
-            day_start_equity=self.day_start,
-            day_pnl=equity - self.day_start,
-            peak_equity=self.peak,
-            drawdown_pct=drawdown_pct(self.peak, equity),
+            day_start_equity=day_start,
+            day_pnl=equity - day_start,
+            peak_equity=peak,
+            drawdown_pct=drawdown_pct(peak, equity),
             start_equity=self.start,
             exposure=exposure,
-            trades_today=self.trades_today,
+            trades_today=0 if new_day else self.trades_today,
             checked=True,
         )
 
@@ -263,13 +273,6 @@ class Ledger:
             )
         return fee_in_quote(fill, terms, self.quote, fee_rate)
 
-    def _take(self, marks: Mapping[str, Decimal | float]) -> None:
-        for symbol, price in marks.items():
-            mark = price if isinstance(price, Decimal) else Decimal(repr(float(price)))
-            if not mark.is_finite() or mark <= 0:
-                raise InvariantBroken(f"{symbol} can't be marked to {price}", "a bad price passed")
-            self._marks[symbol] = mark
-
     def _roll(self, day: int) -> None:
         if self._day is None:
             self._day = day
@@ -311,3 +314,12 @@ def drawdown_pct(peak: Decimal, equity: Decimal) -> float:
     if peak <= 0 or equity >= peak:
         return 0.0
     return float(MONEY.divide(MONEY.multiply(MONEY.subtract(peak, equity), HUNDRED), peak))
+
+
+def _take(known: dict[str, Decimal], marks: Mapping[str, Decimal | float]) -> None:
+    """Take over prices that can be; anything else stops at once."""
+    for symbol, price in marks.items():
+        mark = price if isinstance(price, Decimal) else Decimal(repr(float(price)))
+        if not mark.is_finite() or mark <= 0:
+            raise InvariantBroken(f"{symbol} can't be marked to {price}", "a bad price passed")
+        known[symbol] = mark

@@ -88,11 +88,11 @@ def test_the_kernel_is_a_thread_of_the_screen_s_process_and_needs_no_child(
     tmp_path: Path,
 ) -> None:
     held(tmp_path)
-    before, others = children(), {thread.ident for thread in threading.enumerate()}
+    before, others = children(), set(threading.enumerate())
 
     async def look(app: QuarterdeckApp, engine: Engine, feed: ScriptedFeed) -> None:
         assert eventually(lambda: engine.hub.snapshot is not None)
-        ours = [t for t in threading.enumerate() if t.ident not in others]
+        ours = [t for t in threading.enumerate() if t not in others]
         names = {thread.name for thread in ours}
         assert names >= ENGINE_THREADS
         assert names - ENGINE_THREADS <= {"textual-timer"}, "a thread that nobody named"

@@ -273,3 +273,15 @@ def test_replaying_the_journal_gives_the_same_row_and_trade() -> None:
     replayed = [again.apply(*each) for each in fills]
     assert replayed[1].position == open_row
     assert replayed[2].trade == trade
+
+
+def test_looking_at_the_account_moves_nothing_that_a_limit_is_measured_against() -> None:
+    """A screen looks at wall time; if that raised the peak, two equal replays would differ."""
+    books = ledger()
+    books.apply(fill(1, Side.BUY, 1, 100), LONG)
+    before = books.account(START_NS, {SYMBOL: 100.0})
+    seen = books.account(START_NS + DAY, {SYMBOL: 500.0}, keep=False)
+    assert seen.peak_equity == seen.equity == before.equity + 400
+    assert (seen.day_start_equity, seen.trades_today) == (before.equity, 0)
+    after = books.account(START_NS, {})
+    assert after == before
