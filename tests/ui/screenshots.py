@@ -1,0 +1,96 @@
+"""Screenshots of the running program, for the documentation: `python -m tests.ui.screenshots`.
+
+A real engine on the simulated market is driven to a moment with a position, a waiting
+proposal and some closed trades; every screen is then exported at three sizes. Nothing on
+them is drawn by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from app.app import QuarterdeckApp
+from app.compose import Engine, RunOptions, build
+from app.options import AppOptions
+from engine.core.clock import SECOND, monotonic_ns
+from engine.core.commands import SetApproval, SetSpeed
+from engine.core.config import load
+from engine.core.ids import Ids
+
+FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+SIZES = ((60, 15), (80, 24), (120, 40), (200, 60))
+SCREENS = (
+    ("1", "desk"), ("2", "signals"), ("3", "reasoning"), ("4", "learning"), ("5", "risk"),
+    ("7", "journal"),
+)  # fmt: skip
+SYMBOLS = ",".join(f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "XRP", "ADA", "LINK"))
+SEED = 9
+PATIENCE_S = 120
+
+
+def started(folder: Path) -> Engine:
+    """An engine on the simulated market at full speed, in a folder of its own."""
+    loaded = load(
+        None,
+        {
+            ("engine", "feed"): "sim",
+            ("engine", "symbols"): SYMBOLS,
+            ("engine", "seed"): SEED,
+            ("engine", "speed"): 3_000.0,
+            ("engine", "approval"): "auto",
+            ("paths", "db"): str(folder / "sim.db"),
+        },
+        {},
+    )
+    engine = build(loaded.config, RunOptions(screen=True), "")
+    engine.start()
+    return engine
+
+
+async def until_busy(engine: Engine, ids: Ids) -> None:
+    """Trade by itself until some trades have closed and one is open, then let one wait."""
+    deadline = monotonic_ns() + PATIENCE_S * SECOND
+    asked = False
+    while monotonic_ns() < deadline:
+        await asyncio.sleep(0.02)
+        view = engine.hub.snapshot
+        if view is None:
+            continue
+        if view.proposals and view.positions:
+            engine.hub.send(SetSpeed(id=ids.next("shot"), speed=1.0))
+            return
+        wanted = len(view.trades) >= 6 and bool(view.positions)
+        if wanted != asked:
+            asked = wanted
+            mode = "review" if wanted else "auto"
+            engine.hub.send(SetApproval(id=ids.next("shot"), mode=mode))
+    sys.exit("the market never gave a position and a proposal at the same time")
+
+
+async def shoot(engine: Engine, size: tuple[int, int]) -> None:
+    app = QuarterdeckApp(engine.hub, AppOptions(paced=False, seed=SEED))
+    async with app.run_test(size=size) as pilot:
+        for key, name in SCREENS:
+            await pilot.press(key)
+            await pilot.pause(1.3)
+            target = FOLDER / f"{name}-{size[0]}x{size[1]}.svg"
+            target.write_text(app.export_screenshot(title="Quarterdeck"), encoding="utf-8")
+
+
+async def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = started(Path(folder))
+        try:
+            await until_busy(engine, Ids("shots"))
+            for size in SIZES:
+                await shoot(engine, size)
+        finally:
+            engine.stop(5.0)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
