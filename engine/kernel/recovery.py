@@ -12,7 +12,7 @@ import math
 
 import msgspec
 
-from engine.core.clock import iso
+from engine.core.clock import MINUTE, iso
 from engine.core.parameters import Scope
 from engine.core.records import OrderChanged, RunStarted
 from engine.core.types import (
@@ -40,9 +40,9 @@ from engine.kernel.orders import plan_for
 from engine.market.feed import Rewinds
 from engine.risk.control import ControlMachine
 
-WARM_BARS = 300_000
-"""Base bars that indicators learn from again: 200 days of minutes, after which no average
-remembers what was before, and no more than a second of work."""
+WARM_BARS = 25_000
+"""Decision bars that are gone through again: 260 days of quarter hours, as far as portfolio
+risk looks back."""
 
 
 def recover(desk: Desk, exits: Exits) -> None:
@@ -84,7 +84,7 @@ def _market(desk: Desk) -> None:
     if not isinstance(desk.feed, Rewinds):
         return
     for name, symbol in desk.symbols.items():
-        past = desk.feed.history(name, WARM_BARS)
+        past = desk.feed.history(name, WARM_BARS * max(1, symbol.span_ns // MINUTE))
         if past.bars:
             symbol.warm(past.bars)
             desk.broker.on_market(past)

@@ -24,6 +24,9 @@ from engine.strategies.coordination import Coordinated
 if TYPE_CHECKING:
     from engine.analysis.indicators import Floats
 
+REMEMBERED = 5_000
+"""Decision bars after which no indicator knows any more what was before, to the last bit."""
+
 BOOK_KEEPS_NS = 15_000_000_000
 """A book older than this no longer tells the depth; fills model it instead."""
 
@@ -114,10 +117,11 @@ class SymbolDesk:
 
     def warm(self, bars: tuple[Bar, ...]) -> None:
         """Bars from before the feed began: indicators learn them, nobody decides on them."""
-        for bar in bars:
-            decision = self.resampler.add(bar)
-            if decision is not None:
-                self._close(decision)
+        closed = [bar for bar in map(self.resampler.add, bars) if bar is not None]
+        for bar in closed[:-REMEMBERED]:
+            self._closed(bar)
+        for bar in closed[-REMEMBERED:]:
+            self._close(bar)
         if bars:
             self.base_bar = bars[-1]
             self.base_span_ns = bars[-1].span_ns

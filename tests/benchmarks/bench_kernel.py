@@ -198,7 +198,7 @@ def approvals(folder: Path) -> None:
 
 def restarts(folder: Path) -> None:
     """After SIGKILL with many events: open, recover and warm up, until the engine can trade."""
-    feed = f"replay:{record(folder / 'long', 12_000 if quick() else 110_000)}"
+    feed = f"replay:{record(folder / 'long', 12_000 if quick() else 160_000)}"
     db = folder / "long.db"
     child = os.fork()
     if child == 0:
