@@ -12,11 +12,10 @@ from engine.core.clock import iso, wall_ns
 from engine.core.safetext import SafeText
 
 if TYPE_CHECKING:
-    from widgets.panel import Panel
-
     from app.chrome import Parts
     from app.feeds import Feeds
     from engine.core.views import Snapshot
+    from widgets.panel import Panel
 
 
 def plain(rows: Sequence[Parts]) -> str:
