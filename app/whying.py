@@ -78,7 +78,11 @@ def _unknown(picked: Picked, what: str) -> ConfigError:
 
 
 def _outlook(reader: Reader, what: str) -> tuple[int, Outlook] | None:
+    """The newest outlook of a symbol; `BTC/USDT` also means its perpetual where that trades."""
     found = reader.outlooks(what.upper())
+    if not found and "/" in what:
+        perpetual = f"{what}:{what.partition('/')[2]}"
+        found = reader.outlooks(perpetual.upper())
     return (found[0].time_ns, found[0].outlook) if found else None
 
 

@@ -150,3 +150,10 @@ def test_a_person_reads_sentences_and_a_table(tmp_path: Path) -> None:
     assert told.return_value == 0
     assert "distance" in told.stdout
     assert "circuit breakers" in told.stdout
+
+
+def test_a_pair_s_name_also_finds_its_perpetual(tmp_path: Path) -> None:
+    with Script(tmp_path, symbols=(f"{BTC}:USDT",)) as script:
+        script.close_bar(symbol=f"{BTC}:USDT")
+        script.close()
+    assert ask(script.path, "btc/usdt")["symbol"] == f"{BTC}:USDT"
