@@ -140,3 +140,18 @@ def test_a_feed_that_goes_down_is_told_once(tmp_path: Path) -> None:
         assert len(script.records(FeedChanged)) == before + 1
         [market] = script.snapshot.markets
         assert (market.link, market.reason) == (Link.DOWN, "cut")
+
+
+def test_a_bar_that_is_not_over_fires_no_stop(tmp_path: Path) -> None:
+    with Script(tmp_path) as script:
+        position = script.opened()
+        opened = script.now_ns - script.now_ns % SPAN + SPAN
+        low = float(position.stop) - 500
+        forming = Bar(
+            symbol=BTC, open_ns=opened, span_ns=SPAN, open=PRICE, high=PRICE, low=low,
+            close=PRICE, volume=1.0, final=False,
+        )  # fmt: skip
+        script.push(forming)
+        assert script.position == position
+        assert script.desk.orders == {}
+        assert not script.trades
