@@ -28,6 +28,9 @@ CYCLE_SECONDS = declare(
 
 T = TypeVar("T")
 
+ENDED_KEPT = 200
+"""Ended proposals held in memory; the journal has them all."""
+
 ACCOUNT_EVERY_NS = 15 * MINUTE
 """How often the account is journaled while nothing happens to it."""
 
@@ -120,6 +123,7 @@ class Cycle:
             desk.used.accounted_ns = desk.now_ns
             desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
             self._entries.appraiser.sample(account)
+            desk.proposals.forget_ended(ENDED_KEPT)
             self._measure_var(account)
         self._guard.check_account(account)
 
