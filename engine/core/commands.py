@@ -152,6 +152,56 @@ class Shock(Command, frozen=True, tag="shock"):
     symbol: str
 
 
+class AnswerChange(Command, frozen=True, tag="answer_change"):
+    """Admit or refuse a change that loosens risk and therefore waits for a person."""
+
+    change: str
+    admit: bool
+    reason: str = ""
+
+
+class RevertChange(Command, frozen=True, tag="revert_change"):
+    """Take back a change that is in force; the exact old value returns."""
+
+    change: str
+    reason: str = ""
+
+
+class Freeze(Command, frozen=True, tag="freeze"):
+    """Keep learners off a target (`Target.text`, or `*` for everything), or let them again."""
+
+    target: str
+    frozen: bool = True
+
+
+class SetCoin(Command, frozen=True, tag="set_coin"):
+    """A person sets what is thought of a coin: a `CoinStatus`; learners leave it alone then."""
+
+    symbol: str
+    status: str
+    reason: str = ""
+
+
+class SetPattern(Command, frozen=True, tag="set_pattern"):
+    """A person switches a pattern on or off."""
+
+    pattern: str
+    active: bool
+
+
+class SetRule(Command, frozen=True, tag="set_rule"):
+    """A person makes a rule (empty id), replaces it, or switches it on or off."""
+
+    description: str
+    action: str
+    rule: str = ""
+    hours: tuple[int, ...] = ()
+    weekdays: tuple[int, ...] = ()
+    vol_level: str = ""
+    symbol: str = ""
+    active: bool = True
+
+
 AnyCommand = (
     Approve
     | Amend
@@ -171,6 +221,12 @@ AnyCommand = (
     | SetApproval
     | SetSpeed
     | Shock
+    | AnswerChange
+    | RevertChange
+    | Freeze
+    | SetCoin
+    | SetPattern
+    | SetRule
 )
 
 

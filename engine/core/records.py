@@ -10,6 +10,19 @@ from __future__ import annotations
 import msgspec
 
 from engine.core.commands import Ack, AnyCommand
+from engine.core.learning import (
+    Change,
+    CoinScore,
+    Compared,
+    Insight,
+    Opportunity,
+    Outcome,
+    PairScore,
+    Path,
+    Pattern,
+    Rule,
+    Trials,
+)
 from engine.core.types import (
     Account,
     Actor,
@@ -254,6 +267,82 @@ class HeldThrough(Record, frozen=True, tag="held_bar"):
     bar: Bar
 
 
+class OpportunityBegan(Record, frozen=True, tag="opportunity"):
+    """An entry that was wanted is followed from now on, whatever became of it."""
+
+    opportunity: Opportunity
+
+
+class OpportunityEnded(Record, frozen=True, tag="opportunity_ended"):
+    """An opportunity's prices and what it came to by the rules then in force.
+
+    The evidence of every comparison; never altered.
+    """
+
+    opportunity: Opportunity
+    path: Path
+    outcome: Outcome
+
+
+class ChangeMoved(Record, frozen=True, tag="change"):
+    """A change of the ledger took another state, or its comparison a step; the last holds."""
+
+    change: Change
+    why: str = ""
+    who: Actor = Actor.ENGINE
+
+
+class ComparedOn(Record, frozen=True, tag="compared"):
+    """One opportunity by old and new rules of a change; append-only evidence."""
+
+    compared: Compared
+
+
+class TrialsRun(Record, frozen=True, tag="trials"):
+    """A learner searched; append-only, because every trial ever run counts."""
+
+    trials: Trials
+
+
+class Frozen(Record, frozen=True, tag="frozen"):
+    """A person froze a target (or `*`, everything) against changes, or set it free."""
+
+    target: str
+    frozen: bool
+    who: Actor
+
+
+class CoinScored(Record, frozen=True, tag="coin"):
+    """A coin's score after a trade, an edit or a change; the last holds."""
+
+    coin: CoinScore
+
+
+class PairScored(Record, frozen=True, tag="pair"):
+    """A symbol × strategy pair's score; the last holds."""
+
+    pair: PairScore
+
+
+class PatternScored(Record, frozen=True, tag="pattern"):
+    """A pattern as it stands now; the last holds."""
+
+    pattern: Pattern
+
+
+class RuleSet(Record, frozen=True, tag="rule"):
+    """A rule as it stands now; the last holds."""
+
+    rule: Rule
+    who: str
+
+
+class InsightFound(Record, frozen=True, tag="insight"):
+    """Reflection found something."""
+
+    insight: Insight
+
+
 class Cursor(Record, frozen=True, tag="cursor"):
     """How far the engine had come when it wrote what stands beside this record.
 
@@ -313,6 +402,17 @@ AnyRecord = (
     | Followed
     | Noted
     | HeldThrough
+    | OpportunityBegan
+    | OpportunityEnded
+    | ChangeMoved
+    | ComparedOn
+    | TrialsRun
+    | Frozen
+    | CoinScored
+    | PairScored
+    | PatternScored
+    | RuleSet
+    | InsightFound
     | Cursor
     | Measured
     | Outlooked
@@ -332,6 +432,9 @@ DURABLE: tuple[type[Record], ...] = (
     ParameterSet,
     ConditionChanged,
     Cooldown,
+    ChangeMoved,
+    Frozen,
+    RuleSet,
 )
 """Kinds whose loss would be a lost order, fill, approval, change or audit line."""
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from engine.core.commands import Ack
+from engine.core.learning import LearningView
 from engine.core.types import (
     Account,
     Actor,
@@ -339,6 +340,7 @@ class Snapshot(Value, frozen=True):
     risk: RiskView | None = None
     llm: LlmView | None = None
     levels: tuple[LevelView, ...] = ()
+    learning: LearningView | None = None
 
 
 class JournalLine(Value, frozen=True, gc=False):

@@ -66,6 +66,10 @@ class Commands:
             c.Shock: self._shock,
         }
 
+    def handles(self, kind: type[Any], handler: Callable[[Any], Answer]) -> None:
+        """Let another module of the kernel answer commands of this kind."""
+        self._handlers[kind] = handler
+
     def take(self, commands: Iterable[c.AnyCommand]) -> None:
         """Carry out each command and leave its ack where the next snapshot shows it."""
         for command in commands:

@@ -1,0 +1,1 @@
+"""What was learned: the change ledger, and every learner that proposes to it."""
