@@ -60,15 +60,17 @@ class Outcome(Value, frozen=True, gc=False):
 
 
 class Path(Value, frozen=True):
-    """The bars that followed an opportunity: `count` rows of open, high, low and close.
+    """The `count` bars that followed an opportunity, packed by `engine.learning.paths`.
 
-    `prices` is base64 of zlib of little-endian float64, row by row; `opened_ns` and
-    `span_ns` give each row its time.
+    `prices` is base64 of zlib of, column by column and little-endian: open, high, low and close
+    as int64 multiples of `unit` less the close before, milliseconds since the row before as
+    int64, and ATR, score and regime code as float64.
     """
 
     opened_ns: int
     span_ns: int
     count: int
+    unit: float
     prices: str
 
 

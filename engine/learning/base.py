@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from engine.core.learning import Closed, Opportunity, Outcome, Path, Suggestion, Target
+from engine.core.records import AnyRecord
 
 
 class Applier(Protocol):
@@ -20,8 +21,11 @@ class Applier(Protocol):
         """What is set now; `null` where nothing is set in exactly this scope."""
         ...
 
-    def apply(self, target: Target, value: str, by: str) -> None:
-        """Set it, or with `null` take back what was set. `by` names the change or person."""
+    def apply(self, target: Target, value: str, by: str, now_ns: int) -> Iterable[AnyRecord]:
+        """Set it, or with `null` take back what was set. `by` names the change or person.
+
+        Returns the records that say so; they are journaled with the change's own.
+        """
         ...
 
 

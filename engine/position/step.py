@@ -240,7 +240,7 @@ TRADE_MAE = 10
 TRADE_SIZE = 11
 
 # the loop's running book
-_CASH, _PNL, _FEES, _SOLD, _VALUE, _ENTERED, _ENTRY_VALUE = range(7)
+_CASH, BOOK_PNL, BOOK_FEES, _SOLD, _VALUE, _ENTERED, _ENTRY_VALUE = range(7)
 BOOK_SIZE = 7
 
 
@@ -873,8 +873,8 @@ def _sell(
     gain = direction * (got - entry) * quantity
     cost = fee * got * quantity
     book[_CASH] += gain - cost
-    book[_PNL] += gain
-    book[_FEES] += cost
+    book[BOOK_PNL] += gain
+    book[BOOK_FEES] += cost
     book[_SOLD] += quantity
     book[_VALUE] += got * quantity
 
@@ -925,7 +925,7 @@ def _bar(
                 quantity = lots * account[ACCOUNT_LOT]
                 cost = account[ACCOUNT_FEE] * paid * quantity
                 book[_CASH] -= cost
-                book[_FEES] += cost
+                book[BOOK_FEES] += cost
                 book[_ENTERED] += quantity
                 book[_ENTRY_VALUE] += paid * quantity
                 continue
@@ -969,8 +969,8 @@ def _enter(
     quantity = lots * lot
     cost = account[ACCOUNT_FEE] * price * quantity
     book[_CASH] -= cost
-    book[_PNL] = 0.0
-    book[_FEES] = cost
+    book[BOOK_PNL] = 0.0
+    book[BOOK_FEES] = cost
     book[_SOLD] = 0.0
     book[_VALUE] = 0.0
     book[_ENTERED] = quantity
@@ -992,8 +992,8 @@ def _write_trade(
     trades[n, TRADE_ENTRY_PRICE] = entry
     trades[n, TRADE_EXIT_PRICE] = book[_VALUE] / book[_SOLD]
     trades[n, TRADE_QUANTITY] = book[_ENTERED]
-    trades[n, TRADE_PNL] = book[_PNL] - book[_FEES]
-    trades[n, TRADE_FEES] = book[_FEES]
+    trades[n, TRADE_PNL] = book[BOOK_PNL] - book[BOOK_FEES]
+    trades[n, TRADE_FEES] = book[BOOK_FEES]
     trades[n, TRADE_CODE] = code
     trades[n, TRADE_MFE] = 100.0 * max(state[BEST] - x, 0.0) / entry
     trades[n, TRADE_MAE] = 100.0 * max(x - state[WORST], 0.0) / entry
@@ -1238,6 +1238,65 @@ def add_lots(state: Floats, marks: Ints, rules: Floats, lots: int, price: float)
     """Grow the position by what was filled, at the price it was filled at."""
     _add(state, marks, rules, lots, price)
     marks[NEXT] = 0
+
+
+BAR_ATR, BAR_SCORE, BAR_REGIME = 4, 5, 6
+BAR_SIZE = 7
+"""Columns of a bar that is walked: open, high, low, close, and what its close brought (ATR NaN:
+it closed no decision bar)."""
+
+
+@_compiled
+def walk(
+    state: Floats,
+    marks: Ints,
+    rules: Floats,
+    out: Floats,
+    book: Floats,
+    account: Floats,
+    bars: Floats,
+    times: Ints,
+    span: int,
+) -> tuple[int, int]:
+    """Take one position along bars as `PositionWatch.on_bar` would, until it is closed.
+
+    `bars` has `BAR_SIZE` columns, `times` their opens, `span` their length in nanoseconds.
+    Lots are sold into `book` at the levels of the step; of `account` only the lot, the fee and
+    the half spread are read. Returns the last event's code and how many bars were walked.
+    """
+    code = NONE
+    for i in range(bars.shape[0]):
+        event = _bar(
+            state,
+            marks,
+            rules,
+            out,
+            book,
+            account,
+            bars[i, 0],
+            bars[i, 1],
+            bars[i, 2],
+            bars[i, 3],
+            times[i],
+            span,
+            False,
+            ALL_RULES,
+        )
+        if event != NONE:
+            code = event
+        if marks[LOTS] == 0:
+            return code, i + 1
+        if bars[i, BAR_ATR] > 0.0:
+            _refresh(
+                state,
+                marks,
+                rules,
+                bars[i, BAR_ATR],
+                bars[i, BAR_SCORE],
+                bars[i, BAR_REGIME],
+                ALL_RULES,
+            )
+    return code, bars.shape[0]
 
 
 Run = Callable[..., tuple[int, float, float]]

@@ -55,7 +55,8 @@ def test_nothing_seen_is_told_as_nothing() -> None:
     empty = Sequence()
     shown = empty.evidence("difference", "R")
     assert (shown.n, shown.bound) == (0, False)
-    assert math.isnan(shown.low) and empty.verdict == 0
+    assert math.isnan(shown.low)
+    assert empty.verdict == 0
     with pytest.raises(ValueError, match="nan"):
         empty.add(math.nan)
 

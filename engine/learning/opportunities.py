@@ -1,0 +1,112 @@
+"""Every entry that was wanted, followed for a day, whatever became of it.
+
+What is learned from trades alone is learned from what the gates let through. Here each
+candidate counts, and each is followed for the same time and told in the order in which it
+began: were the quick ones told first, losers would come before winners.
+
+One at a time in each symbol and direction, since outcomes on the same prices are one outcome
+told twice: the next is followed from when the last has ended by the rules in force.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.core.clock import HOUR
+from engine.core.learning import Opportunity
+from engine.core.parameters import Parameters, declare
+from engine.core.types import Direction
+from engine.learning.paths import Bars, Row, Trail
+
+HORIZON = declare(
+    "learn.horizon_hours", 24, low=4, high=72, step=4, unit="h", scopes="G", learnable=False,
+    doc="How long an entry that was wanted is followed; results come that much later.",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Followed:
+    """An opportunity on its way: where its prices begin in its symbol's trail."""
+
+    opportunity: Opportunity
+    begins: int
+    busy: bool = True
+
+
+Finished = Callable[[Opportunity, Bars], bool]
+"""Whether an opportunity has ended by the rules in force."""
+
+
+class Opportunities:
+    """Follows candidates and hands them on as they end. Owned by the kernel thread."""
+
+    def __init__(self, params: Parameters) -> None:
+        self._params = params
+        self._trails: dict[str, Trail] = {}
+        self._open: deque[Followed] = deque()
+        self._busy: dict[tuple[str, Direction], Followed] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def free(self, symbol: str, direction: Direction) -> bool:
+        """Whether a candidate of this symbol and direction would be followed."""
+        return (symbol, direction) not in self._busy
+
+    def begin(self, opportunity: Opportunity) -> None:
+        """Follow it from the next bar on."""
+        trail = self._trails.setdefault(opportunity.symbol, Trail())
+        followed = Followed(opportunity, trail.end)
+        self._open.append(followed)
+        self._busy[opportunity.symbol, opportunity.direction] = followed
+
+    def on_bar(self, symbol: str, row: Row, span_ns: int) -> None:
+        """A base bar closed; costs nothing where nobody follows its symbol."""
+        trail = self._trails.get(symbol)
+        if trail is not None:
+            trail.span_ns = span_ns
+            trail.rows.append(row)
+
+    def brought(self, symbol: str, atr: float, support: float, regime: float) -> None:
+        """What the close of the last bar brought, since it closed a decision bar."""
+        trail = self._trails.get(symbol)
+        if trail is not None and trail.rows:
+            trail.rows[-1] = (*trail.rows[-1][:5], atr, support, regime)
+
+    def settle(self, symbol: str, finished: Finished) -> None:
+        """Let the next candidate in where the last has ended by the rules in force."""
+        for direction in Direction:
+            followed = self._busy.get((symbol, direction))
+            if followed is not None and finished(followed.opportunity, self._bars(followed)):
+                del self._busy[symbol, direction]
+                followed.busy = False
+
+    def due(self, now_ns: int) -> list[tuple[Opportunity, Bars]]:
+        """Those whose time is over, in the order in which they began."""
+        horizon = int(self._params.get(HORIZON)) * HOUR
+        ended = []
+        while self._open and now_ns - self._open[0].opportunity.opened_ns >= horizon:
+            followed = self._open.popleft()
+            one = followed.opportunity
+            if self._busy.get((one.symbol, one.direction)) is followed:
+                del self._busy[one.symbol, one.direction]
+            ended.append((one, self._bars(followed)))
+            self._trim(one.symbol)
+        return ended
+
+    def following(self) -> list[Opportunity]:
+        return [followed.opportunity for followed in self._open]
+
+    def _bars(self, followed: Followed) -> Bars:
+        one = followed.opportunity
+        return self._trails[one.symbol].since(followed.begins, one.direction.sign)
+
+    def _trim(self, symbol: str) -> None:
+        """Forget the rows before the oldest opportunity of a symbol, or all of them."""
+        begins = [f.begins for f in self._open if f.opportunity.symbol == symbol]
+        if begins:
+            self._trails[symbol].forget(min(begins))
+        else:
+            del self._trails[symbol]

@@ -1,0 +1,109 @@
+"""The prices that followed an opportunity, small enough to keep for every one of them.
+
+A day of minutes is 1,440 bars; as whole ticks, each row relative to the close before it, they
+compress to a few kilobytes and come back exactly as they were traded.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from engine.core.errors import QuarterdeckError
+from engine.core.learning import Path
+from engine.position import step
+
+Row = tuple[int, float, float, float, float, float, float, float]
+"""Open time (ns), open, high, low, close, and what its close brought: ATR, how much the sources
+want a long (negative: a short), regime code; ATR NaN where it closed no decision bar."""
+
+
+@dataclass(slots=True)
+class Bars:
+    """Rows as arrays: `prices` with the columns of `step.walk`, `times` their opens."""
+
+    prices: step.Floats
+    times: step.Ints
+    span_ns: int
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+
+@dataclass(slots=True)
+class Trail:
+    """Rows of one symbol while somebody follows it; `first` is the number of the oldest kept."""
+
+    span_ns: int = 0
+    first: int = 0
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        return self.first + len(self.rows)
+
+    def since(self, number: int, sign: int) -> Bars:
+        """The rows from this number on, for a long (+1) or a short (−1)."""
+        return bars_of(self.rows[number - self.first :], self.span_ns, sign)
+
+    def forget(self, before: int) -> None:
+        """Drop rows that nobody follows any more."""
+        gone = before - self.first
+        if gone > 0:
+            del self.rows[:gone]
+            self.first = before
+
+
+def bars_of(rows: list[Row], span_ns: int, sign: int = 1) -> Bars:
+    """Rows as arrays, the score as support for this direction in [0, 1]."""
+    table = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, step.BAR_SIZE)
+    table[:, step.BAR_SCORE] = np.maximum(0.0, sign * table[:, step.BAR_SCORE])
+    return Bars(table, np.array([row[0] for row in rows], dtype=np.int64), span_ns)
+
+
+def packed(bars: Bars, opened_ns: int, tick: float) -> Path:
+    """Bars as text. `tick` is the instrument's price step, of which every price is a multiple;
+    where one is not, it is kept to a thousandth of it."""
+    prices = bars.prices[:, :4]
+    unit = tick if np.allclose(np.rint(prices / tick) * tick, prices, rtol=1e-12) else tick / 1000
+    whole = np.rint(prices / unit).astype(np.int64)
+    before = np.concatenate([whole[:1, 3:4] * 0, whole[:-1, 3:4]])
+    steps = (whole - before).astype("<i8")
+    offsets = np.diff(bars.times, prepend=opened_ns) // 1_000_000
+    body = b"".join(
+        (
+            steps.T.tobytes(),
+            offsets.astype("<i8").tobytes(),
+            bars.prices[:, 4:].astype("<f8").T.tobytes(),
+        )
+    )
+    return Path(
+        opened_ns=opened_ns,
+        span_ns=bars.span_ns,
+        count=len(bars),
+        unit=unit,
+        prices=base64.b64encode(zlib.compress(body, 6)).decode("ascii"),
+    )
+
+
+def unpacked(path: Path) -> Bars:
+    """The bars of a path; raises `QuarterdeckError` for a text that no path was packed into."""
+    n = path.count
+    try:
+        body = zlib.decompress(base64.b64decode(path.prices, validate=True))
+        steps = np.frombuffer(body, "<i8", n * 4).reshape(4, n).T.copy()
+        offsets = np.frombuffer(body, "<i8", n, n * 32)
+        rest = np.frombuffer(body, "<f8", n * 3, n * 40).reshape(3, n).T
+    except (ValueError, zlib.error) as error:
+        raise QuarterdeckError("a stored price path can't be read", str(error)) from None
+    whole = np.empty_like(steps)
+    closes = np.cumsum(steps[:, 3])
+    before = np.concatenate([closes[:1] * 0, closes[:-1]])
+    whole[:] = steps + before[:, None]
+    whole[:, 3] = closes
+    prices = np.concatenate([whole * path.unit, rest], axis=1)
+    times = path.opened_ns + np.cumsum(offsets) * 1_000_000
+    return Bars(np.ascontiguousarray(prices), times.astype(np.int64), path.span_ns)
