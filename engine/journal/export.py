@@ -20,6 +20,7 @@ from engine.core.errors import JournalError
 from engine.core.types import Value
 from engine.journal.codec import encode
 from engine.journal.export_rows import (
+    adaptations,
     attribution,
     blocked,
     composite,
@@ -60,6 +61,7 @@ LINES: dict[str, Rows] = {
     "logs/approvals.jsonl": _table("approvals"),
     "logs/params.jsonl": _table("param_history"),
     "logs/llm.jsonl": model_calls,
+    "logs/adaptations.jsonl": adaptations,
 }
 """File by file what it holds; all of them are written, also when they are empty."""
 
@@ -68,7 +70,6 @@ ABSENT = (
     "logs/uw_daemon.jsonl",
     "logs/uw_errors.jsonl",
     "data/uw_api_quota.jsonl",
-    "logs/adaptations.jsonl",
 )
 """Files of the same family that nothing in the journal can fill yet; they are not written."""
 

@@ -177,6 +177,15 @@ def attribution(reader: Reader, exits: bool = False) -> Iterator[Row]:
         yield row
 
 
+def adaptations(reader: Reader) -> Iterator[Row]:
+    """Every change with its figures and, one by one, the comparisons that they come from."""
+    compared: dict[str, list[Any]] = {}
+    for one in reader.compared():
+        compared.setdefault(one.change, []).append(_json(one))
+    for row in reader.table("adaptations") if reader.has("adaptations") else ():
+        yield {**row, "compared": compared.get(row["id"], [])}
+
+
 def governance(reader: Reader) -> Iterator[Row]:
     """Freezes, breaker trips, approvals and every command of a person, in order."""
     rows: list[tuple[int, Row]] = []

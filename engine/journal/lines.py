@@ -200,6 +200,44 @@ def _counterfactual(record: r.Followed) -> Words:
     return Actor.ENGINE, text, item.id, item.symbol
 
 
+def _change(record: r.ChangeMoved) -> Words:
+    change = record.change
+    text = (
+        f"change {change.state}: {change.target.text} {value_text(change.before)} → "
+        f"{value_text(change.after)}, {change.kind} by {change.who}, n {change.evidence.n}"
+    )
+    if record.why:
+        text += f" ({record.why})"
+    return record.who, text, change.id, change.target.symbol or ""
+
+
+def value_text(value: str) -> str:
+    """A JSON value of a change as a person reads it; `null` is nothing set in this scope."""
+    return "unset" if value == "null" else value.strip('"')
+
+
+def _trials(record: r.TrialsRun) -> Words:
+    tried = record.trials
+    chosen = f"chose {value_text(tried.chosen)}" if tried.chosen else "chose none"
+    text = f"{tried.who} tried {tried.n} values of {tried.target.text}, {chosen}"
+    return Actor.ENGINE, text, tried.id, tried.target.symbol or ""
+
+
+def _frozen(record: r.Frozen) -> Words:
+    what = "everything" if record.target == "*" else record.target
+    text = f"{what} {'frozen against' if record.frozen else 'free again for'} changes"
+    return record.who, text, "", ""
+
+
+def _opportunity(record: r.OpportunityEnded) -> Words:
+    wanted, came = record.opportunity, record.outcome
+    text = (
+        f"{wanted.kind} {wanted.direction} of {wanted.strategy} came to {came.net:+.2f} % net, "
+        f"{came.r:+.2f} R ({came.reason}{'' if came.closed else ', still open'})"
+    )
+    return Actor.ENGINE, text, wanted.id, wanted.symbol
+
+
 _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.RunStarted: _run,
     r.OrderChanged: _order,
@@ -223,4 +261,8 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.TickQuarantined: _quarantine,
     r.Noted: _note,
     r.Followed: _counterfactual,
+    r.ChangeMoved: _change,
+    r.TrialsRun: _trials,
+    r.Frozen: _frozen,
+    r.OpportunityEnded: _opportunity,
 }

@@ -13,7 +13,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import JournalError
-from engine.journal.schema import BREAKERS, FUNDING, HELD_BARS, OUTLOOKS, VERSION, statements
+from engine.journal.schema import (
+    ADAPTATIONS,
+    BREAKERS,
+    FUNDING,
+    GUARDS,
+    HELD_BARS,
+    LEARNING,
+    OUTLOOKS,
+    VERSION,
+    statements,
+)
 
 Step = Callable[[sqlite3.Connection], None]
 
@@ -39,7 +49,18 @@ def _add_held_bars(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-STEPS: Mapping[int, Step] = {1: _add_funding, 2: _add_breakers, 3: _add_held_bars}
+def _add_learning(connection: sqlite3.Connection) -> None:
+    """Version 5 keeps the ledger of changes and its evidence; before it nothing learned."""
+    for statement in statements(LEARNING + ADAPTATIONS + GUARDS):
+        connection.execute(statement)
+
+
+STEPS: Mapping[int, Step] = {
+    1: _add_funding,
+    2: _add_breakers,
+    3: _add_held_bars,
+    4: _add_learning,
+}
 """By the version a step starts from; version 1 is the first that was released."""
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import msgspec
-
 from engine.core.clock import MINUTE
 from engine.core.records import (
     Accounted,
@@ -37,13 +35,10 @@ from engine.core.records import (
 )
 from engine.core.types import Direction
 from engine.journal.codec import encode
-
-Row = tuple[str, tuple[Any, ...]]
-
-
-def _into(table: str, columns: int) -> str:
-    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * columns)})"
-
+from engine.journal.learned import PROJECTORS as LEARNED
+from engine.journal.rows import Row
+from engine.journal.rows import into as _into
+from engine.journal.rows import text as _json
 
 _RUN, _ORDER, _FILL = _into("runs", 12), _into("orders", 20), _into("fills", 13)
 _POSITION, _TRADE = _into("positions", 18), _into("trades", 26)
@@ -58,10 +53,6 @@ _CONTROL, _COOLDOWN, _COMMAND = _into("control", 6), _into("cooldowns", 4), _int
 _FUNDING = _into("funding", 10)
 _HELD = _into("intra_trade_bars", 9)
 CLOSED = "DELETE FROM positions WHERE id = ?"
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value, order="deterministic").decode()
 
 
 def _texts(amounts: tuple[Any, ...]) -> str:
@@ -306,6 +297,7 @@ _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     BreakerChanged: _breaker,
     Cooldown: _cooldown,
     Commanded: _command,
+    **LEARNED,
 }
 
 

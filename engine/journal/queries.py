@@ -19,17 +19,22 @@ from urllib.parse import quote
 import msgspec
 
 from engine.core.errors import JournalError
+from engine.core.learning import Compared, Trials
 from engine.core.records import (
     Accounted,
     AnyRecord,
     BreakerChanged,
+    ChangeMoved,
     Commanded,
+    ComparedOn,
     ControlChanged,
     Cooldown,
     Decided,
     Denied,
     Filled,
     Followed,
+    OpportunityBegan,
+    OpportunityEnded,
     OrderChanged,
     Outlooked,
     ParameterSet,
@@ -39,6 +44,7 @@ from engine.core.records import (
     RunStarted,
     Signalled,
     TradeClosed,
+    TrialsRun,
 )
 from engine.core.types import (
     Control,
@@ -255,6 +261,43 @@ class Reader:
         """By symbol, until when (nanoseconds) it may not be entered."""
         return {r.symbol: r.until_ns for r in self._records("cooldowns", Cooldown)}
 
+    # What was learned. A file from before version 5 has nothing of it.
+
+    def changes(self, limit: int = -1, state: str | None = None) -> list[ChangeMoved]:
+        """Every change as it stands now, the last one that moved first."""
+        return self._learned("changes", ChangeMoved, limit, state=state)
+
+    def change(self, name: str) -> ChangeMoved | None:
+        """The change of that id as it stands now."""
+        found = self._learned("changes", ChangeMoved, 1, id=name)
+        return found[0] if found else None
+
+    def change_history(self, name: str) -> list[ChangeMoved]:
+        """Every step of a change, oldest first."""
+        return self._learned("change_history", ChangeMoved, change_id=name)[::-1]
+
+    def compared(self, change: str | None = None) -> list[Compared]:
+        """What a change was compared on, oldest first: the order in which it was counted."""
+        found = self._learned("change_evidence", ComparedOn, change_id=change)
+        return [r.compared for r in reversed(found)]
+
+    def trials(self, limit: int = -1) -> list[Trials]:
+        return [r.trials for r in self._learned("trials", TrialsRun, limit)]
+
+    def opportunities(
+        self, limit: int = -1, name: str | None = None
+    ) -> list[OpportunityBegan | OpportunityEnded]:
+        """Opportunities, ended or still followed, or the one of that id."""
+        kind: Any = OpportunityBegan | OpportunityEnded
+        return self._learned("opportunities", kind, limit, id=name)
+
+    def frozen(self) -> list[str]:
+        """Targets that a person has frozen against changes."""
+        if not self.has("frozen_targets"):
+            return []
+        query = "SELECT target FROM frozen_targets WHERE frozen ORDER BY target"
+        return [row[0] for row in self._rows(query)]
+
     def events(
         self, since: int = 0, kind: str | None = None, text: str | None = None, limit: int = 1_000
     ) -> list[Event]:
@@ -282,6 +325,16 @@ class Reader:
     def tables(self) -> list[str]:
         query = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
         return [row[0] for row in self._rows(query) if not row[0].startswith("sqlite_")]
+
+    def has(self, table: str) -> bool:
+        """Whether there is such a table or view; older files lack the later ones."""
+        query = "SELECT 1 FROM sqlite_schema WHERE name = ?"
+        return next(self._rows(query, table), None) is not None
+
+    def _learned(
+        self, table: str, kind: type[Any], limit: int = -1, **where: str | None
+    ) -> list[Any]:
+        return self._records(table, kind, limit, **where) if self.has(table) else []
 
     def _records(
         self, table: str, kind: type[Any], limit: int = -1, **where: str | None

@@ -12,7 +12,7 @@ from typing import Any
 from engine.journal.codec import decode
 from engine.journal.projections import project
 from engine.journal.recovered import Fold
-from engine.journal.schema import projection_tables
+from engine.journal.schema import guard, projection_tables, unguard
 from engine.journal.store import project_into
 
 _CHUNK = 5_000  # events held in memory at a time
@@ -21,7 +21,9 @@ _COUNTED = (
     *(("decisions", "decision"), ("signals", "signal"), ("blocked_trades", "denial")),
     *(("param_history", "parameter"), ("account_history", "account"), ("commands", "command")),
     *(("regime_transitions", "regime"), ("circuit_breaker_events", "breaker")),
-    ("control_history", "control"),
+    *(("control_history", "control"), ("change_history", "change")),
+    *(("change_evidence", "compared"), ("trials", "trials")),
+    ("opportunities WHERE ended_ns > 0", "opportunity_ended"),
 )
 
 
@@ -49,6 +51,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
     """Empty and refill every table that is computed from events."""
     connection.execute("BEGIN IMMEDIATE")
     try:
+        unguard(connection)
         for table in projection_tables():
             connection.execute(f"DELETE FROM {table}")
         after = 0
@@ -64,6 +67,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
                     rows.setdefault(statement, []).append(values)
             project_into(connection, rows)
             after = events[-1][0]
+        guard(connection)
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:

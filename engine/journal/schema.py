@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 4
+VERSION = 5
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -51,6 +51,81 @@ CREATE TABLE intra_trade_bars (
   volume REAL, symbol TEXT, seq INTEGER PRIMARY KEY);
 """
 """The decision bars through which positions were held. Since version 4."""
+
+LEARNING = """
+CREATE TABLE changes (
+  id TEXT PRIMARY KEY, timestamp INTEGER, target_kind TEXT, target TEXT, name TEXT,
+  symbol TEXT, regime TEXT, strategy TEXT, "before" TEXT, "after" TEXT, kind TEXT,
+  lean TEXT, state TEXT, who TEXT, reason TEXT, metric TEXT, unit TEXT, n INTEGER,
+  mean REAL, low REAL, high REAL, alpha REAL, bound INTEGER, ids TEXT,
+  shadow_n INTEGER, shadow_mean REAL, shadow_low REAL, shadow_high REAL, shadow_ids TEXT,
+  net_n INTEGER, net_mean REAL, net_low REAL, net_high REAL, made_ns INTEGER,
+  applied_ns INTEGER, ends_ns INTEGER, ended_ns INTEGER, decided_by TEXT, note TEXT,
+  seq INTEGER);
+CREATE TABLE change_history (
+  seq INTEGER PRIMARY KEY, timestamp INTEGER, change_id TEXT, state TEXT, who TEXT,
+  why TEXT);
+CREATE TABLE change_evidence (
+  seq INTEGER PRIMARY KEY, timestamp INTEGER, change_id TEXT, opportunity_id TEXT,
+  old_gross REAL, new_gross REAL, old_net REAL, new_net REAL);
+CREATE TABLE trials (
+  seq INTEGER PRIMARY KEY, timestamp INTEGER, id TEXT, who TEXT, target TEXT,
+  "values" TEXT, scores TEXT, n INTEGER, chosen TEXT);
+CREATE TABLE opportunities (
+  id TEXT PRIMARY KEY, timestamp INTEGER, symbol TEXT, direction TEXT, price REAL,
+  stop REAL, targets TEXT, atr REAL, fee REAL, spread REAL, strategy_id TEXT,
+  regime TEXT, confidence REAL, kind TEXT, code TEXT, pattern_id TEXT, size_factor REAL,
+  ended_ns INTEGER, gross REAL, net REAL, r REAL, reason TEXT, bars INTEGER,
+  closed INTEGER, seq INTEGER);
+CREATE TABLE frozen_targets (
+  target TEXT PRIMARY KEY, frozen INTEGER, who TEXT, timestamp INTEGER, seq INTEGER);
+CREATE INDEX change_evidence_of ON change_evidence (change_id);
+CREATE INDEX change_history_of ON change_history (change_id);
+CREATE INDEX opportunities_time ON opportunities (timestamp);
+"""
+"""The ledger of changes, its evidence and the opportunities behind it. Since version 5."""
+
+APPEND_ONLY = ("change_evidence", "trials")
+"""Tables that only grow: not even a program that writes SQL may alter what a verdict rests on."""
+
+ADAPTATIONS = """
+CREATE VIEW adaptations AS
+WITH scoped AS (
+  SELECT c.*, CASE WHEN applied_ns > 0 THEN applied_ns ELSE made_ns END AS began_ns,
+    CASE WHEN ended_ns > 0 THEN ended_ns ELSE 9223372036854775807 END AS until_ns,
+    CASE WHEN target_kind = 'coin' THEN name ELSE symbol END AS of_symbol
+  FROM changes c)
+SELECT s.id, s.made_ns AS timestamp, s.target_kind AS type,
+  s.target || ': ' || s."before" || ' → ' || s."after" AS description, s.reason AS details,
+  (SELECT avg(t.outcome = 'WIN') FROM trades t
+    WHERE t.timestamp <= s.began_ns AND t.timestamp > s.began_ns - 604800000000000
+    AND (s.of_symbol IS NULL OR t.symbol = s.of_symbol)
+    AND (s.strategy IS NULL OR t.strategy_id = s.strategy)) AS pre_win_rate,
+  (SELECT avg(t.outcome = 'WIN') FROM trades t
+    WHERE s.applied_ns > 0 AND t.timestamp > s.began_ns
+    AND t.timestamp <= min(s.until_ns, s.began_ns + 604800000000000)
+    AND (s.of_symbol IS NULL OR t.symbol = s.of_symbol)
+    AND (s.strategy IS NULL OR t.strategy_id = s.strategy)) AS post_win_rate,
+  (SELECT sum(CAST(t.pnl AS REAL)) FROM trades t
+    WHERE t.timestamp <= s.began_ns AND t.timestamp > s.began_ns - 86400000000000
+    AND (s.of_symbol IS NULL OR t.symbol = s.of_symbol)
+    AND (s.strategy IS NULL OR t.strategy_id = s.strategy)) AS pre_pnl_24h,
+  (SELECT sum(CAST(t.pnl AS REAL)) FROM trades t
+    WHERE s.applied_ns > 0 AND t.timestamp > s.began_ns
+    AND t.timestamp <= min(s.until_ns, s.began_ns + 86400000000000)
+    AND (s.of_symbol IS NULL OR t.symbol = s.of_symbol)
+    AND (s.strategy IS NULL OR t.strategy_id = s.strategy)) AS post_pnl_24h,
+  s.net_mean AS impact, s.state IN ('applied', 'kept') AS is_active,
+  s.target, s.symbol, s.regime, s.strategy, s."before", s."after", s.kind, s.lean, s.state,
+  s.who, s.reason, s.metric, s.unit, s.n, s.mean, s.low, s.high, s.alpha, s.bound, s.ids,
+  s.shadow_n, s.shadow_mean, s.shadow_low, s.shadow_high, s.shadow_ids, s.net_n,
+  s.net_mean, s.net_low, s.net_high, s.applied_ns, s.ends_ns, s.ended_ns, s.decided_by,
+  s.note, s.seq
+FROM scoped s;
+"""
+"""The ledger with the figures that earlier designs compared: win rate in the week before and
+after, profit in the day before and after, of trades in the change's scope. They mix a
+change with the market; `impact` does not, it is the shadow comparison after fees."""
 
 PROJECTIONS = """
 CREATE TABLE runs (
@@ -131,18 +206,40 @@ CREATE INDEX trades_time ON trades (timestamp);
 """
 
 EVENTS += OUTLOOKS
-PROJECTIONS += FUNDING + BREAKERS + HELD_BARS
+PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + LEARNING
+
+
+def _guards(table: str) -> str:
+    """Triggers that keep a table's rows; one against replacing, which no other one sees."""
+    said = f"RAISE(ABORT, '{table} is append-only')"
+    return f"""
+CREATE TRIGGER {table}_kept_update BEFORE UPDATE ON {table} BEGIN SELECT {said}; END;
+CREATE TRIGGER {table}_kept_delete BEFORE DELETE ON {table} BEGIN SELECT {said}; END;
+CREATE TRIGGER {table}_kept_insert BEFORE INSERT ON {table}
+  WHEN EXISTS (SELECT 1 FROM {table} WHERE seq = NEW.seq) BEGIN SELECT {said}; END;
+"""
+
+
+GUARDS = "".join(map(_guards, APPEND_ONLY))
 
 
 def statements(script: str) -> list[str]:
     """The statements of a script, so that they can run inside one transaction."""
-    return [part.strip() for part in script.split(";") if part.strip()]
+    found: list[str] = []
+    whole = ""
+    for part in script.split(";"):
+        whole += part + ";"
+        # A trigger has semicolons inside.
+        if sqlite3.complete_statement(whole):
+            found.append(whole.strip().removesuffix(";"))
+            whole = ""
+    return [statement for statement in found if statement]
 
 
 def create(connection: sqlite3.Connection, meta: dict[str, str]) -> None:
     """Make an empty journal in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in statements(EVENTS + PROJECTIONS):
+    for statement in statements(EVENTS + PROJECTIONS + ADAPTATIONS + GUARDS):
         connection.execute(statement)
     connection.executemany("INSERT INTO meta VALUES (?, ?)", sorted(meta.items()))
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -154,3 +251,15 @@ def projection_tables() -> list[str]:
     """The names of all tables that are computed from `events`."""
     words = [statement.split() for statement in statements(PROJECTIONS)]
     return [word[2] for word in words if word[:2] == ["CREATE", "TABLE"]]
+
+
+def unguard(connection: sqlite3.Connection) -> None:
+    """Drop the triggers of append-only tables, for a rebuild from the events they repeat."""
+    for statement in statements(GUARDS):
+        connection.execute(f"DROP TRIGGER IF EXISTS {statement.split()[2]}")
+
+
+def guard(connection: sqlite3.Connection) -> None:
+    """Make the tables append-only again."""
+    for statement in statements(GUARDS):
+        connection.execute(statement)
