@@ -6,9 +6,7 @@ beside them, so that whoever recomputes them must find the same.
 
 from __future__ import annotations
 
-import base64
-import zlib
-from array import array
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,13 +40,12 @@ from engine.core.records import (
 )
 from engine.core.types import Actor, Direction
 from engine.learning.confidence import sequence_of
+from engine.learning.paths import Row, bars_of, packed
 
 START_NS = parse_iso("2025-05-04T12:00:00")
 TRAIL = Target(
     kind=TargetKind.PARAMETER, name="exit.trail_distance_pct", strategy="technical_composite"
 )
-SHADOW = "gross difference"
-NET = "net difference"
 
 
 def make_opportunity(number: int, symbol: str = "BTC/USDT", **changes: Any) -> Opportunity:
@@ -73,12 +70,12 @@ def make_outcome(gross: float, **changes: Any) -> Outcome:
 
 def make_path(opened_ns: int, count: int = 8) -> Path:
     """Bars that rise by a tenth each."""
-    rows = array("d")
+    rows: list[Row] = []
     for bar in range(count):
         price = 100.0 + bar / 10
-        rows.extend((price, price + 0.2, price - 0.2, price + 0.1))
-    packed = base64.b64encode(zlib.compress(rows.tobytes())).decode()
-    return Path(opened_ns=opened_ns, span_ns=15 * MINUTE, count=count, prices=packed)
+        at = opened_ns + bar * 15 * MINUTE
+        rows.append((at, price, price + 0.2, price - 0.2, price + 0.1, math.nan, 0.0, 1.0))
+    return packed(bars_of(rows, 15 * MINUTE), opened_ns, 0.1)
 
 
 def comparisons(change: str, n: int, effect: float = 0.2, seed: int = 1) -> list[Compared]:
@@ -98,10 +95,12 @@ def comparisons(change: str, n: int, effect: float = 0.2, seed: int = 1) -> list
 
 def shadow_of(compared: Sequence[Compared]) -> tuple[Evidence, Evidence]:
     """Both figures of a change from its comparisons: before and after fees."""
-    ids = tuple(one.opportunity for one in compared)
     gross = sequence_of(one.new_gross - one.old_gross for one in compared)
     net = sequence_of(one.new_net - one.old_net for one in compared)
-    return gross.evidence(SHADOW, "%", ids), net.evidence(NET, "%", ids)
+    return (
+        gross.evidence("new less old, before fees", "R"),
+        net.evidence("new less old, after fees", "R"),
+    )
 
 
 def make_change(number: int = 1, **changes: Any) -> Change:
@@ -144,21 +143,21 @@ def ledger(n: int = 12) -> list[AnyRecord]:
                      scope=(None, None, "technical_composite"), before="null", after="1.25",
                      who="L-1"),
     ]  # fmt: skip
-    seen: list[Compared] = []
-    for one in comparisons(change.id, n):
-        seen.append(one)
-        at = START_NS + len(seen) * HOUR + 8 * 15 * MINUTE
-        wanted = make_opportunity(len(seen))
-        outcome = make_outcome(one.new_gross)
-        shadow, net = shadow_of(seen)
-        records += [
-            OpportunityEnded(time_ns=at, opportunity=wanted, path=make_path(wanted.opened_ns),
-                             outcome=outcome),
-            ComparedOn(time_ns=at, compared=one),
-            ChangeMoved(time_ns=at, change=msgspec.structs.replace(
-                change, shadow=shadow, net=net), why="compared"),
-        ]  # fmt: skip
+    seen = comparisons(change.id, n)
+    for number, one in enumerate(seen, 1):
+        wanted = make_opportunity(number)
+        at = wanted.opened_ns + DAY
+        ended = OpportunityEnded(
+            time_ns=at, opportunity=wanted, path=make_path(wanted.opened_ns),
+            outcome=make_outcome(one.new_gross),
+        )  # fmt: skip
+        records += [ended, ComparedOn(time_ns=at, compared=one)]
+    shadow, net = shadow_of(seen)
+    lapsed = msgspec.structs.replace(
+        change, state=ChangeState.LAPSED, shadow=shadow, net=net, ended_ns=START_NS + 14 * DAY
+    )
     records += [
+        ChangeMoved(time_ns=START_NS + 14 * DAY, change=lapsed, why="undecided"),
         ChangeMoved(time_ns=START_NS + DAY, change=make_change(
             2, lean=Lean.LOOSENS, state=ChangeState.ASKED, applied_ns=0, before="2.0",
             after="1.75", target=Target(kind=TargetKind.PARAMETER, name="entry.min_score"),

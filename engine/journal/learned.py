@@ -16,7 +16,7 @@ from engine.core.records import (
 )
 from engine.journal.rows import Row, into, text
 
-_CHANGE, _MOVED = into("changes", 40), into("change_history", 6)
+_CHANGE, _MOVED = into("changes", 39), into("change_history", 6)
 _COMPARED, _TRIALS = into("change_evidence", 8, "INSERT"), into("trials", 9, "INSERT")
 _OPPORTUNITY, _FROZEN = into("opportunities", 25), into("frozen_targets", 5)
 
@@ -30,7 +30,6 @@ def _change(r: ChangeMoved, seq: int) -> Iterator[Row]:
             *(c.before, c.after, c.kind, c.lean, c.state, c.who, c.reason),
             *(e.metric, e.unit, e.n, e.mean, e.low, e.high, e.alpha, int(e.bound), text(e.ids)),
             *_figures(c.shadow),
-            text(c.shadow.ids if c.shadow is not None else ()),
             *_figures(c.net),
             *(c.made_ns, c.applied_ns, c.ends_ns, c.ended_ns, c.decided_by, c.note, seq),
         ),

@@ -58,7 +58,7 @@ CREATE TABLE changes (
   symbol TEXT, regime TEXT, strategy TEXT, "before" TEXT, "after" TEXT, kind TEXT,
   lean TEXT, state TEXT, who TEXT, reason TEXT, metric TEXT, unit TEXT, n INTEGER,
   mean REAL, low REAL, high REAL, alpha REAL, bound INTEGER, ids TEXT,
-  shadow_n INTEGER, shadow_mean REAL, shadow_low REAL, shadow_high REAL, shadow_ids TEXT,
+  shadow_n INTEGER, shadow_mean REAL, shadow_low REAL, shadow_high REAL,
   net_n INTEGER, net_mean REAL, net_low REAL, net_high REAL, made_ns INTEGER,
   applied_ns INTEGER, ends_ns INTEGER, ended_ns INTEGER, decided_by TEXT, note TEXT,
   seq INTEGER);
@@ -115,17 +115,20 @@ SELECT s.id, s.made_ns AS timestamp, s.target_kind AS type,
     AND t.timestamp <= min(s.until_ns, s.began_ns + 86400000000000)
     AND (s.of_symbol IS NULL OR t.symbol = s.of_symbol)
     AND (s.strategy IS NULL OR t.strategy_id = s.strategy)) AS post_pnl_24h,
-  s.net_mean AS impact, s.state IN ('applied', 'kept') AS is_active,
+  (SELECT avg(e.new_net - e.old_net) FROM change_evidence e
+    WHERE e.change_id = s.id AND e.new_net <> e.old_net) AS impact, s.state IN ('applied', 'kept') AS is_active,
   s.target, s.symbol, s.regime, s.strategy, s."before", s."after", s.kind, s.lean, s.state,
   s.who, s.reason, s.metric, s.unit, s.n, s.mean, s.low, s.high, s.alpha, s.bound, s.ids,
-  s.shadow_n, s.shadow_mean, s.shadow_low, s.shadow_high, s.shadow_ids, s.net_n,
-  s.net_mean, s.net_low, s.net_high, s.applied_ns, s.ends_ns, s.ended_ns, s.decided_by,
+  s.shadow_n, s.shadow_mean, s.shadow_low, s.shadow_high, s.net_n, s.net_mean,
+  s.net_low, s.net_high, s.applied_ns, s.ends_ns, s.ended_ns, s.decided_by,
   s.note, s.seq
 FROM scoped s;
 """
 """The ledger with the figures that earlier designs compared: win rate in the week before and
 after, profit in the day before and after, of trades in the change's scope. They mix a
-change with the market; `impact` does not, it is the shadow comparison after fees."""
+change with the market; `impact` does not, it is what the new value made more than the old one
+on the same opportunities, in R after fees, on average where they differed. The figures of
+`shadow` and `net` are those on which the row was last decided."""
 
 PROJECTIONS = """
 CREATE TABLE runs (
