@@ -16,6 +16,7 @@ from engine.core.types import Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
 from engine.hub import Hub
 from widgets.approvals import ApprovalsPanel
+from widgets.tablepanel import TablePanel
 
 
 class ChoosingApp(PaintingApp, inherit_bindings=False):
@@ -109,6 +110,8 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
                 offline=self.offline(),
             )
         drawn = self.drawn_proposal(screen)
+        panel = screen.panels.get(screen.active)
+        table = panel.table if isinstance(panel, TablePanel) else None
         return UiState(
             screen=screen.name or "",
             panel=screen.active,
@@ -125,6 +128,8 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             order=self.chosen_order(),
             chart=screen.has_on_screen("chart"),
             overlays=self.studies.able,
+            table=table is not None,
+            ordered=table is not None and bool(table.ordered_by),
         )
 
     def _waiting(self) -> bool:

@@ -16,6 +16,7 @@ from engine.core.types import Direction, Proposal
 from engine.core.views import PositionView, Snapshot
 from widgets.position import PositionDetail
 from widgets.proposal import ProposalDetail
+from widgets.tablepanel import DETAIL_LABEL
 
 Rows = list[Parts]
 
@@ -147,11 +148,14 @@ def control_rows(snapshot: Snapshot) -> Rows:
     ]
 
 
-def plain_rows(record: msgspec.Struct) -> Rows:
-    """Any record, field by field: the detail of what has no view of its own."""
-    rows: Rows = []
+def record_rows(record: msgspec.Struct) -> Rows:
+    """Any flat record, field by field and unrounded; what is empty or a list is left out."""
+    rows: Rows = [[], [("As recorded", "bold soft")]]
     for name in record.__struct_fields__:
         value = getattr(record, name)
+        if value is None or value == "" or isinstance(value, (tuple, msgspec.Struct)):
+            continue
         text = iso(value) if name.endswith("_ns") and value else str(value)
-        rows.append([(f"{name.removesuffix('_ns').replace('_', ' '):>14}  ", "muted"), (text, "")])
+        label = name.removesuffix("_ns").replace("_", " ")
+        rows.append([(f"{label:<{DETAIL_LABEL}}  ", "muted"), (text, "")])
     return rows

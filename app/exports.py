@@ -1,8 +1,8 @@
-"""What `w` writes: a panel's rows as a text file that can be kept or sent on."""
+"""What `w` writes: a panel as it is shown, as a text file that can be kept or sent on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ import msgspec
 
 from engine.core.clock import iso, wall_ns
 from engine.core.safetext import SafeText
+from widgets.tablepanel import TablePanel
 
 if TYPE_CHECKING:
     from app.chrome import Parts
@@ -23,24 +24,56 @@ def plain(rows: Sequence[Parts]) -> str:
     return "\n".join("".join(str(SafeText(piece)) for piece, _ in row).rstrip() for row in rows)
 
 
-def panel_lines(name: str, panel: Panel, view: Snapshot | None, feeds: Feeds) -> list[str]:
-    """What a panel stands for: its records as JSON lines where it has any, else its rows."""
-    records: Sequence[object] = ()
-    if view is not None:
-        records = {
-            "approvals": (*view.proposals, *view.ended),
-            "positions": view.positions,
-            "signals": view.outlooks,
-            "market": view.markets,
-            "trades": view.trades,
-            "orders": view.orders,
-            "limits": view.limits,
-            "equity": feeds.points(),
-            "journal": feeds.lines(),
-        }.get(name, ())
-    if records:
-        return [msgspec.json.encode(record).decode() for record in records]
-    return [panel.render_line(y).text.rstrip() for y in range(panel.size.height)]
+def records(name: str, view: Snapshot | None, feeds: Feeds) -> Mapping[str, msgspec.Struct]:
+    """What a table's rows were made from, by the keys of the rows; empty for other panels."""
+    if view is None:
+        return {}
+    if name == "positions":
+        return {one.position.id: one for one in view.positions}
+    if name in ("signals", "market"):
+        return {one.symbol: one for one in (view.outlooks if name == "signals" else view.markets)}
+    if name == "limits":
+        return {one.code: one for one in view.limits}
+    if name == "breakers":
+        return {one.name: one for one in view.breakers}
+    if name == "journal":
+        return {str(one.seq): one for one in feeds.lines()}
+    if name == "approvals":
+        return {one.id: one for one in view.proposals}
+    if name == "trades":
+        return {one.id: one for one in view.trades}
+    if name == "orders":
+        return {one.id: one for one in view.orders}
+    if name == "counterfactuals":
+        return {one.id: one for one in view.counterfactuals}
+    return {}
+
+
+def record_of(name: str, key: str, view: Snapshot | None, feeds: Feeds) -> msgspec.Struct | None:
+    """What the selected row was made from."""
+    return records(name, view, feeds).get(key)
+
+
+def panel_lines(
+    name: str, panel: Panel, view: Snapshot | None, feeds: Feeds
+) -> tuple[list[str], str]:
+    """The lines of a file, and in words what they are.
+
+    Rows that stand for records are written as those, exact, one JSON object a line, in the
+    order of the table and only where its filter lets them through; everything else is
+    written as text.
+    """
+    if isinstance(panel, TablePanel):
+        known = records(name, view, feeds)
+        shown = [known[row.key] for row in panel.table.shown if row.key in known]
+        if shown:
+            count = f"{len(shown)} of {len(panel.table.rows)}" if panel.needle else f"{len(shown)}"
+            lines = [msgspec.json.encode(record).decode() for record in shown]
+            return lines, f"{count} rows as JSON lines"
+    if panel.nothing():
+        return [], ""
+    lines = panel.export().splitlines()
+    return lines, f"{len(lines)} lines"
 
 
 def write(folder: Path, name: str, lines: Sequence[str]) -> Path:

@@ -35,6 +35,8 @@ class UiState:
     approvals_visible: bool = True
     chart: bool = False
     overlays: bool = False
+    table: bool = True
+    ordered: bool = False
 
     @property
     def mode(self) -> Mode:
@@ -141,6 +143,20 @@ def no_overlays(state: UiState) -> str:
     if why := no_chart(state):
         return why
     return "" if state.overlays else "this screen has no process that computes indicators"
+
+
+def no_table(state: UiState) -> str:
+    """Why there is nothing to sort."""
+    if why := too_small(state):
+        return why
+    return "" if state.table else "this panel has no columns"
+
+
+def no_order_to_reverse(state: UiState) -> str:
+    """Why there is no order to turn around."""
+    if why := no_table(state):
+        return why
+    return "" if state.ordered else "its rows stand as they came: sort them first (S)"
 
 
 def lab_missing(_state: UiState) -> str:

@@ -9,6 +9,7 @@ from textual.widgets import Input
 from app import describe, exports
 from app.dialogs import Notice
 from app.filterbar import FilterBar
+from widgets.tablepanel import DETAIL_LABEL, TablePanel
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
@@ -83,16 +84,32 @@ class Views:
 
         self.deck.push_screen(FilterBar(name, screen.filters.get(name, ""), typed))
 
+    def _table(self) -> TablePanel | None:
+        screen = self.deck.base_screen()
+        panel = screen.panels[screen.active] if screen is not None else None
+        return panel if isinstance(panel, TablePanel) else None
+
+    def do_sort(self, _argument: str) -> None:
+        panel = self._table()
+        if panel is not None:
+            self.deck.say(f"{panel.title}: {panel.sort_next() or 'rows as they came'}", "note")
+            self.deck.cursor_moved()
+
+    def do_sort_reverse(self, _argument: str) -> None:
+        panel = self._table()
+        if panel is not None:
+            self.deck.say(f"{panel.title}: {panel.sort_reversed()}", "note")
+            self.deck.cursor_moved()
+
     def do_detail(self, _argument: str) -> None:
         screen = self.deck.base_screen()
         if screen is None:
             return
         found = self.detail_rows(screen)
         if found is not None:
-            self.deck.ask(Notice(*found, self.deck.mono), lambda _answer: None)
-        elif screen.active in ("signals", "market") and screen.name == "desk":
-            self.deck.switch_mode("signals")
-        elif screen.active in ("reasoning", "waterfall", "signals", "market"):
+            notice = Notice(*found, self.deck.mono, indent=DETAIL_LABEL + 2)
+            self.deck.ask(notice, lambda _answer: None)
+        elif screen.active == "reasoning":
             if screen.name == "reasoning":
                 screen.focus_panel("decision")
             else:
@@ -112,19 +129,13 @@ class Views:
                     return f"Proposal {key}", describe.proposal_rows(proposal, view)
         if screen.active == "positions":
             return f"Position {key}", describe.position_rows(key, view)
-        if screen.active == "trades":
-            for trade in view.trades:
-                if trade.id == key:
-                    return f"Trade {key}", describe.plain_rows(trade)
-        if screen.active == "orders":
-            for order in view.orders:
-                if order.id == key:
-                    return f"Order {key}", describe.plain_rows(order)
-        if screen.active == "journal":
-            for line in self.deck.feeds.lines():
-                if str(line.seq) == key:
-                    return f"Journal line {key}", describe.plain_rows(line)
-        return None
+        found = screen.panels[screen.active].detail(describe.DETAIL_WIDTH)
+        if found is None:
+            return None
+        title, rows = found
+        record = exports.record_of(screen.active, key, view, self.deck.feeds)
+        exact = describe.record_rows(record) if record is not None else []
+        return title, [*rows, *exact]
 
     def do_copy(self, _argument: str) -> None:
         screen = self.deck.base_screen()
@@ -142,13 +153,16 @@ class Views:
         if screen is None:
             return
         panel = screen.panels[screen.active]
-        lines = exports.panel_lines(screen.active, panel, self.deck.view, self.deck.feeds)
+        lines, what = exports.panel_lines(screen.active, panel, self.deck.view, self.deck.feeds)
+        if not lines:
+            self.deck.say(f"{panel.title} is empty: nothing was written", "warn")
+            return
         try:
             path = exports.write(self.deck.options.export_folder, screen.active, lines)
         except OSError as error:
             self.deck.say(f"nothing was written: {error.strerror or error}", "danger")
         else:
-            self.deck.say(f"wrote {len(lines)} lines to {path}", "note")
+            self.deck.say(f"wrote {what} to {path}", "note")
 
     def do_redraw(self, _argument: str) -> None:
         self.deck.repaint()

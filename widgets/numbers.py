@@ -8,6 +8,7 @@ be read without colours.
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 
 from engine.core.clock import DAY, HOUR, MINUTE, SECOND, utc
@@ -95,6 +96,20 @@ def compact(value: Number | None) -> str:
             scaled = float(value) / limit
             return f"{number(scaled, 1 if abs(scaled) < 100 else 0)}{letter}"
     return number(value, 0 if size >= 100 or float(value).is_integer() else 2)
+
+
+_READ = re.compile(r"([+−-]?)\s*((?:\d[\d,]*)?\.?\d+)\s*([kMGT](?![A-Za-z]))?")
+_SIZES = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}
+
+
+def read(text: str) -> float:
+    """The first number in a text as these functions write it; NaN where there is none."""
+    found = _READ.search(text)
+    if found is None:
+        return math.nan
+    sign, digits, size = found.groups()
+    value = float(digits.replace(",", "")) * _SIZES[size or ""]
+    return -value if sign in ("-", MINUS) else value
 
 
 def decimals_of(value: Number) -> int:

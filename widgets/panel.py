@@ -147,6 +147,14 @@ class Panel(LineWidget):
         """A few words at the right of the title row, such as a filter."""
         return ()
 
+    def marks(self) -> Sequence[Run]:
+        """How what is shown was narrowed or ordered by the person who looks."""
+        return (run(f"/{self.needle}", "note"),) if self.needle else ()
+
+    def detail(self, width: int) -> tuple[str, Sequence[Line]] | None:
+        """Title and rows about what the cursor is on, where there is more than stands here."""
+        return None
+
     def foot(self) -> Sequence[Run]:
         """A few words in the lower edge, such as keys of the selected row."""
         return ()
@@ -185,8 +193,8 @@ class Panel(LineWidget):
 
     def _notes(self) -> Sequence[Run]:
         notes = list(self.note())
-        if self.needle:
-            notes += [(" " if notes else "", ""), run(f"/{self.needle}", "note")]
+        if marks := self.marks():
+            notes += [("  " if notes else "", ""), *marks]
         if self._stale:
             notes += [(" " if notes else "", ""), (f" {self._stale} ", "reverse stale bold")]
         return [note for note in notes if note[0]]

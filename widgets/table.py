@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from widgets.cells import fit, plain, width_of
+from widgets.cells import cut, fit, plain, width_of
 from widgets.columns import Column, Layout, lay_out
 from widgets.lines import Line, Run, crop, line_width, over, pad
+from widgets.numbers import read
 from widgets.rows import Row
 
 _CURSOR, _NO_CURSOR = "▸", " "
+ASCENDING, DESCENDING = "▴", "▾"
 
 
 class Table:
@@ -78,11 +80,44 @@ class Table:
         self.order, self.descending = column, descending
         self._arrange()
 
+    def sort_next(self) -> None:
+        """Order by the next column that is on screen; after the last one, as the rows came.
+
+        Numbers begin with the largest and texts with the first, which is what one looks for.
+        """
+        named = [column for column in self.on_screen if column.title]
+        keys = [column.key for column in named]
+        at = keys.index(self.order) + 1 if self.order in keys else 0
+        if at >= len(named):
+            self.sort_by("")
+        else:
+            self.sort_by(named[at].key, named[at].align == "right")
+
+    def sort_reversed(self) -> None:
+        """The same order from its other end; rows as they came have none."""
+        if self.order:
+            self.sort_by(self.order, not self.descending)
+
+    @property
+    def on_screen(self) -> Sequence[Column]:
+        """The columns that the last layout had room for; all of them before the first."""
+        if self._layout is None:
+            return self.columns
+        return [column for column, _ in self._layout.columns]
+
+    @property
+    def ordered_by(self) -> str:
+        """The column and direction of the order in words, empty where rows stand as they came."""
+        column = next((each for each in self.columns if each.key == self.order), None)
+        if column is None:
+            return ""
+        return f"by {column.title} {DESCENDING if self.descending else ASCENDING}"
+
     def _arrange(self) -> None:
         words = self.needle.split()
         rows = [row for row in self.rows if all(word in row.found for word in words)]
         if self.order:
-            rows.sort(key=self._sort_key, reverse=self.descending)
+            rows = self._sorted(rows)
         self._shown = tuple(rows)
         self._at = {row.key: index for index, row in enumerate(rows)}
         if self._key is not None and self._key in self._at:
@@ -93,11 +128,22 @@ class Table:
         else:
             self._key = None
 
-    def _sort_key(self, row: Row) -> tuple[int, float, str]:
-        value = row.sort.get(self.order, row.text(self.order).casefold())
+    def _sorted(self, rows: Sequence[Row]) -> list[Row]:
+        """In the order of the column; what has no value there stands last in both directions."""
+        numeric = any(c.key == self.order and c.align == "right" for c in self.columns)
+        keyed = [(self._value(row, numeric), row) for row in rows]
+        known = [pair for pair in keyed if pair[0] is not None]
+        known.sort(key=lambda pair: pair[0] or (0, 0.0, ""), reverse=self.descending)
+        return [row for _, row in known] + [row for value, row in keyed if value is None]
+
+    def _value(self, row: Row, numeric: bool) -> tuple[int, float, str] | None:
+        value = row.sort.get(self.order)
+        if value is None:
+            text = row.text(self.order)
+            value = read(text) if numeric else text.casefold()
         if isinstance(value, str):
-            return (1, 0.0, value)
-        return (0, value, "") if value == value else (2, 0.0, "")
+            return (1, 0.0, value) if value else None
+        return (0, value, "") if value == value else None
 
     @property
     def shown(self) -> tuple[Row, ...]:
@@ -179,10 +225,15 @@ class Table:
     def _heading(self, layout: Layout, width: int) -> Line:
         runs: list[Run] = [(_NO_CURSOR, "")]
         for index, (column, cells) in enumerate(layout.columns):
-            mark = ("▾" if self.descending else "▴") if column.key == self.order else ""
             if index:
                 runs.append((" " * layout.gap, ""))
-            runs.append((fit(column.title + mark, cells, column.align), "muted"))
+            if column.key == self.order:
+                # The mark is whole even where the name gives way to it.
+                mark = DESCENDING if self.descending else ASCENDING
+                name = cut(column.title, cells - 1) + mark
+                runs.append((fit(name, cells, column.align), "bold accent"))
+            else:
+                runs.append((fit(column.title, cells, column.align), "muted"))
         return pad(runs, width)
 
     def _line(self, row: Row, layout: Layout, width: int) -> Line:
