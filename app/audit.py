@@ -43,7 +43,7 @@ def audit(reader: Reader) -> Audit:
     seq, account = found
     records = [event.record for event in reader.events(kind="fill", limit=-1) if event.seq < seq]
     fills = [record.fill for record in records if isinstance(record, Filled)]
-    terms = _terms(reader, fills)
+    terms = terms_of(reader, fills)
     try:
         return _compare(account, fills, terms)
     except (InvariantBroken, KeyError) as error:
@@ -93,7 +93,7 @@ def _worth(account: Account, ledger: Ledger) -> Decimal:
     return cost + account.unrealised
 
 
-def _terms(reader: Reader, fills: list[Fill]) -> dict[str, Terms]:
+def terms_of(reader: Reader, fills: list[Fill]) -> dict[str, Terms]:
     """Direction, leverage and contract of each position, from its row or its trade."""
     known: dict[str, Terms] = {}
     for position, _ in reader.positions():

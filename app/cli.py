@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from app import acting, crash, drilling, reading, visiting, whying
+from app import acting, crash, drilling, honesty, reading, visiting, whying
 from app.launch import Looks, complain, config_folder, open_screen
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -334,4 +334,5 @@ reading.register(app)
 acting.register(app)
 drilling.register(app)
 whying.register(app)
+honesty.register(app)
 visiting.register(app)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 
+from app.honesty import honesty_of
 from engine.core.clock import SECOND
 from engine.core.types import (
     ZERO,
@@ -86,6 +87,7 @@ def last_known(reader: Reader, path: Path, version: int) -> Snapshot:
         denials=tuple(sorted(reader.denials())),
         counterfactuals=tuple(reader.counterfactuals(ORDERS)),
         levels=by_leverage(trades),
+        honesty=honesty_of(reader),
         health=_health(status),
         acks=(),
         breakers=_breakers(reader),

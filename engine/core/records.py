@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from engine.core.commands import Ack, AnyCommand
+from engine.core.honesty import Aftermath
 from engine.core.learning import (
     Change,
     CoinScore,
@@ -64,6 +65,8 @@ class RunStarted(Record, frozen=True, tag="run_started"):
     cash: str
     resumed: bool
     parameters: dict[str, str]
+    code: str = ""
+    """Release and digest of the engine's source (`engine.core.release`)."""
 
 
 class OrderChanged(Record, frozen=True, tag="order"):
@@ -267,6 +270,23 @@ class HeldThrough(Record, frozen=True, tag="held_bar"):
     bar: Bar
 
 
+class FollowedUp(Record, frozen=True, tag="aftermath"):
+    """What the tape did after a fill; a later one of the same fill stands for the earlier."""
+
+    aftermath: Aftermath
+
+
+class DecidedFrom(Record, frozen=True, tag="inputs"):
+    """What a decision was made from, packed (`engine.journal.packing`), to make it again.
+
+    `stage` is `decide` (strategies, coordination, votes) or `appraise` (size and gates).
+    """
+
+    decision: str
+    stage: str
+    packed: str
+
+
 class OpportunityBegan(Record, frozen=True, tag="opportunity"):
     """An entry that was wanted is followed from now on, whatever became of it."""
 
@@ -402,6 +422,8 @@ AnyRecord = (
     | Followed
     | Noted
     | HeldThrough
+    | FollowedUp
+    | DecidedFrom
     | OpportunityBegan
     | OpportunityEnded
     | ChangeMoved

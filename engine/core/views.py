@@ -9,6 +9,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from engine.core.commands import Ack
+from engine.core.honesty import HonestyView
 from engine.core.learning import LearningView
 from engine.core.types import (
     Account,
@@ -340,6 +341,7 @@ class Snapshot(Value, frozen=True):
     risk: RiskView | None = None
     llm: LlmView | None = None
     levels: tuple[LevelView, ...] = ()
+    honesty: HonestyView | None = None
     learning: LearningView | None = None
 
 

@@ -60,6 +60,8 @@ class Found:
     spread_bps: float
     daily_vol_pct: float = float("nan")
     volume_per_minute: float = float("nan")
+    mid: float = float("nan")
+    """The middle of the market that was met; NaN where the order waited and met none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ class Matcher:
         if book is not None and book.asks and book.bids and book.time_ns >= oldest:
             bid, ask = book.bids[0][0], book.asks[0][0]
             best = ask if side is Side.BUY else bid
-            return Found(book, "book", book, best, (ask - bid) / (ask + bid) * 2 * BPS)
+            spread = (ask - bid) / (ask + bid) * 2 * BPS
+            return Found(book, "book", book, best, spread, mid=(ask + bid) / 2)
         oldest = now - self._parameters.get(QUOTE_AGE, symbol=symbol) * MILLISECOND
         if tape.quote is not None and tape.quote.time_ns >= oldest:
             return self.behind(tape.quote, side, "quote", tape.quote)
@@ -129,7 +132,8 @@ class Matcher:
         volume = tape.volume_per_minute if volume_per_minute is None else volume_per_minute
         book = self._costs.modelled_book(self._instruments[quote.symbol], quote, vol, volume)
         best = quote.ask if side is Side.BUY else quote.bid
-        return Found(book, source, origin, best, quote.spread_bps, vol, volume)
+        spread = quote.spread_bps
+        return Found(book, source, origin, best, spread, vol, volume, quote.mid)
 
     def walk(self, order: Order, found: Found, limit: Decimal | None) -> Taken:
         """Take what is left of the order, up to its limit, from what nobody took before."""

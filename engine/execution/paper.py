@@ -461,6 +461,8 @@ class PaperBroker:
             "spread_bps": round(found.spread_bps, 4),
             "slippage_bps": round(slipped, 4),
             "fee_rate": str(rate),
+            "best": f"{found.best:.12g}",
+            "mid": f"{found.mid if found.mid == found.mid else found.best:.12g}",
             **details,
         }
         fill = Fill(

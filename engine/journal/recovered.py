@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from engine.core.clock import day_of
+from engine.core.honesty import Aftermath
 from engine.core.records import (
     Accounted,
     AnyRecord,
@@ -22,6 +23,7 @@ from engine.core.records import (
     Cooldown,
     Cursor,
     Filled,
+    FollowedUp,
     Funded,
     OrderChanged,
     ParameterSet,
@@ -88,6 +90,7 @@ class Recovered(Value, frozen=True):
     breakers: tuple[BreakerView, ...] = ()
     funding: tuple[Funding, ...] = ()
     own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
+    aftermaths: dict[str, Aftermath] = msgspec.field(default_factory=dict)
 
 
 class _Id(msgspec.Struct):
@@ -110,7 +113,17 @@ class _Named(msgspec.Struct):
 
 
 _WHOLE = frozenset(
-    ("run_started", "fill", "funded", "control", "breaker", "condition", "cooldown", "parameter")
+    (
+        "run_started",
+        "fill",
+        "funded",
+        "control",
+        "breaker",
+        "condition",
+        "cooldown",
+        "parameter",
+        "aftermath",
+    )
 )
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
 _LIVE = frozenset(state.value for state in OrderState if state.live)
@@ -131,6 +144,7 @@ class Fold:
         self.funding: dict[str, tuple[Funding, int]] = {}
         self._orders: dict[str, str] = {}
         self._proposals: dict[str, str] = {}
+        self._aftermaths: dict[str, Aftermath] = {}
         self._conditions: dict[str, TradeCondition] = {}
         self._cooldowns: dict[str, int] = {}
         self._parameters: dict[tuple[str, Any], ParameterSet] = {}
@@ -184,6 +198,8 @@ class Fold:
                 self._used(fill.id)
             case Funded(funding=funding):
                 self.funding[funding.id] = (funding, seq)
+            case FollowedUp(aftermath=aftermath):
+                self._aftermaths[aftermath.fill] = aftermath
             case ConditionChanged(condition=condition, state=state):
                 _keep(self._conditions, condition.id, condition, state == "armed")
                 self._used(condition.id)
@@ -239,6 +255,7 @@ class Fold:
             ids=dict(self._ids),
             fills=tuple(fill for fill, _ in self.fills.values()),
             funding=tuple(payment for payment, _ in self.funding.values()),
+            aftermaths=dict(self._aftermaths),
             trades=tuple(r.trade for r in closed if isinstance(r, TradeClosed)),
             cursor=cursor,
             account=account,

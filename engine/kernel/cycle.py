@@ -163,6 +163,7 @@ class Cycle:
     def _positions(self) -> None:
         """What waits too long expires; protection that moved is kept."""
         desk = self._desk
+        self._exits.honesty.look()
         for proposal in desk.proposals.expire_due(desk.now_ns):
             desk.record(
                 ProposalChanged(
@@ -181,6 +182,7 @@ class Cycle:
         if desk.journal.state not in ("ok", "") or not desk.now_ns:
             return
         self._exits.keep_moved(whether_or_not=True)
+        self._exits.honesty.last_words()
         account = desk.ledger.account(desk.now_ns, desk.marks())
         desk.record(Accounted(time_ns=desk.now_ns, account=account, why="stop"))
         desk.record(desk.cursor())

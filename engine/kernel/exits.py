@@ -65,6 +65,7 @@ class Exits:
     def __init__(self, desk: Desk, orders: Orders) -> None:
         self._desk = desk
         self._orders = orders
+        self.honesty = orders.honesty
         self._announced: dict[str, WatchEvent] = {}
         self._journaled: dict[str, tuple[float | None, tuple[float, ...], int]] = {}
         self._by_symbol: dict[str, list[str]] = {}
@@ -72,6 +73,7 @@ class Exits:
         self.closed: list[Callable[[Trade], None]] = []
         self.scale_in: Callable[[Position, WatchEvent], None] | None = None
         self.perpetuals = Perpetuals(desk)
+        self.perpetuals.funded = self.honesty.funded
         orders.on_fill = self._booked
         orders.on_end.append(self._ended)
 

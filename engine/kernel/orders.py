@@ -30,6 +30,7 @@ from engine.execution.orders import advance
 from engine.execution.paper import FillContext, PaperBroker
 from engine.journal.errors import JournalUnavailable
 from engine.kernel.desk import Desk
+from engine.kernel.honesty import Honesty
 from engine.kernel.symbols import SymbolDesk
 from engine.portfolio.book import Booked, Plan
 
@@ -59,6 +60,7 @@ class Orders:
         self.on_end: list[Ended] = []
         self.admit: Admit | None = None
         self.on_rejected: Callable[[Order], None] | None = None
+        self.honesty = Honesty(desk)
 
     def make(
         self,
@@ -186,6 +188,7 @@ class Orders:
 
     def on_market(self, event: MarketEvent, symbol: SymbolDesk) -> None:
         """Let the broker see a market event, and book what it filled."""
+        self.honesty.on_market(event)
         events = self._desk.broker.on_market(event)
         if events:
             self._take(events)
@@ -256,6 +259,7 @@ class Orders:
         if booked.applied.duplicate:
             return
         desk.tally.fills += 1
+        self.honesty.filled(fill)
         records: list[AnyRecord] = [
             Filled(time_ns=desk.now_ns, fill=fill),
             OrderChanged(time_ns=desk.now_ns, order=order),

@@ -9,7 +9,7 @@ is one. What isn't known is named once in the journal and shown as absent.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -20,6 +20,7 @@ from engine.core.types import (
     Bar,
     Direction,
     ExpectedValue,
+    Funding,
     InstrumentKind,
     Position,
     Proposal,
@@ -61,6 +62,7 @@ class Perpetuals:
         self._reduced: set[str] = set()
         self._unpaid: set[str] = set()
         self._next_ns = 0
+        self.funded: Callable[[Funding], None] = lambda payment: None
 
     # Margin.
 
@@ -210,6 +212,7 @@ class Perpetuals:
             f"{desk.rates.note}; {'recorded mark' if mark is not None else 'at the last price'}",
         )
         desk.ledger.fund(position.id, made.amount, made.id)
+        self.funded(made)
         account = desk.ledger.account(desk.now_ns, desk.marks())
         desk.record(
             Funded(time_ns=desk.now_ns, funding=made),

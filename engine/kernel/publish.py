@@ -136,6 +136,7 @@ class Publisher:
                 risk=self._risk.view(account),
                 breakers=self._breakers(),
                 llm=self._llm_view(),
+                honesty=self._exits.honesty.view(),
             )
         )
 

@@ -57,6 +57,7 @@ def recover(desk: Desk, exits: Exits) -> None:
         _money(desk, recovered)
         _orders(desk, exits, recovered)
         exits.reconcile()
+        exits.honesty.recover(recovered)
         _proposals(desk, recovered)
         for condition in recovered.conditions:
             desk.sniper.arm(condition)
