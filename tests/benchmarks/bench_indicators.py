@@ -11,7 +11,6 @@ from collections.abc import Callable
 import pandas as pd
 import ta
 
-from engine.analysis.cache import FeatureCache
 from engine.analysis.indicators import (
     FEATURES,
     IndicatorSpec,
@@ -76,9 +75,6 @@ def main() -> None:
     state.replay(bars, opened)
     measured("rebuild after a parameter moved", "≤ 5000 µs", lambda: state.rebuilt(
         IndicatorSpec(rsi=10)))  # fmt: skip
-    cache = FeatureCache()
-    cache.rows("BTC/USDT", spec, bars, opened)
-    measured("20,000 rows from the cache", "", lambda: cache.rows("BTC/USDT", spec, bars, opened))
     table = pd.DataFrame(bars[:500], columns=["open", "high", "low", "close", "volume"])
     library_us = measured(
         "`ta`, six indicators over 500 rows", "", lambda: six_of_the_library(table)

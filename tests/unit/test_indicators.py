@@ -11,7 +11,6 @@ import ta
 from numpy.typing import NDArray
 
 from engine.analysis import compiled
-from engine.analysis.cache import FeatureCache
 from engine.analysis.indicators import (
     FEATURES,
     INDEX,
@@ -371,27 +370,3 @@ def test_every_indicator_parameter_moves_some_feature() -> None:
                 moved.set("ind.ema_fast", 12 if bound == find(name).high else 10, "test")
             rows = compute_rows(IndicatorSpec.from_parameters(moved), bars, opened)
             assert not np.array_equal(rows, before, equal_nan=True), (name, bound)
-
-
-def test_cached_rows_are_computed_once_and_anew_for_new_bars() -> None:
-    spec = IndicatorSpec()
-    bars, opened = random_market(9, 300, spec.span_ns)
-    cache = FeatureCache(entries=2)
-    first = cache.rows("BTC/USDT", spec, bars[:299], opened[:299])
-    assert cache.rows("BTC/USDT", spec, bars[:299], opened[:299]) is first
-    longer = cache.rows("BTC/USDT", spec, bars, opened)
-    np.testing.assert_array_equal(longer, compute_rows(spec, bars, opened))
-    assert (cache.hits, cache.misses) == (1, 2)
-    with pytest.raises(ValueError, match="read-only"):
-        first[0, 0] = 1.0
-
-    corrected = bars.copy()
-    corrected[-1, 3] *= 1.001
-    assert cache.invalidate("BTC/USDT") == 2
-    np.testing.assert_array_equal(
-        cache.rows("BTC/USDT", spec, corrected, opened), compute_rows(spec, corrected, opened)
-    )
-    for symbol in ("A", "B"):
-        cache.rows(symbol, spec, bars, opened)
-    assert len(cache) == 2
-    assert cache.invalidate("BTC/USDT") == 0

@@ -154,7 +154,7 @@ def test_closing_ends_the_child_and_what_waits(bars: NDArray[np.float64]) -> Non
 
 def test_neither_pandas_nor_a_screen_is_loaded_where_the_worker_lives() -> None:
     code = (
-        "import sys, engine.analysis.overlays, engine.analysis.regime, engine.analysis.cache;"
+        "import sys, engine.analysis.overlays, engine.analysis.regime;"
         "print([m for m in ('pandas', 'ta', 'textual', 'rich', 'numba') if m in sys.modules])"
     )
     root = Path(__file__).resolve().parents[2]
