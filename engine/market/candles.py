@@ -128,8 +128,8 @@ class CandleStore:
         return _FILLED
 
     def _trim(self) -> None:
-        """Let the oldest go in blocks, so that an append stays cheap."""
-        if len(self._bars) >= 2 * self.capacity:
+        """Let the oldest go in blocks of an eighth, so that an append stays cheap."""
+        if len(self._bars) > self.capacity + self.capacity // 8:
             spare = len(self._bars) - self.capacity
             del self._bars[:spare]
             del self._opens[:spare]

@@ -319,12 +319,18 @@ class LiveLink:
         self._kick(symbols, "nothing new came")
 
     def _kick(self, symbols: list[str] | tuple[str, ...], reason: str) -> None:
-        """Close the connections that carry these symbols; their streams begin again."""
+        """Close the connections that carry these symbols; their streams begin again.
+
+        One that is still being made is left to its own timeout: ccxt forgets a client that
+        failed, but goes on making its connection, which nobody would ever close.
+        """
         import ccxt
 
         whole = len(symbols) == len(self._symbols)
         names = [self._venue.theirs[symbol] for symbol in symbols]
         for client in list((self._venue.exchange.clients or {}).values()):
+            if client.connection is None:
+                continue
             carried = " ".join(map(str, client.subscriptions))
             if whole or any(name in carried for name in names):
                 client.on_error(ccxt.NetworkError(reason))

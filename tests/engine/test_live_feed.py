@@ -122,6 +122,21 @@ def test_many_reconnects_lose_no_candle_and_keep_no_memory() -> None:
     assert grown < 0.05
 
 
+def test_giving_up_a_silent_link_leaves_no_connection_behind_that_was_being_made(rig: Rig) -> None:
+    assert rig.follow()
+    carried, made = rig.venue.open_sockets, rig.venue.connections
+    rig.venue.faults.slow_s = 0.4
+    rig.venue.drop()
+    rig.clock.set(rig.now_ns + 5 * MINUTE)  # silent for so long that it is kicked all the time
+    assert rig.eventually(lambda: bool(rig.statuses(Link.DOWN)))
+    assert rig.eventually(lambda: all(map(rig.venue.subscribed, PAIR)))
+    rig.now_ns += 5 * MINUTE
+    rig.venue.faults.slow_s = 0.0
+    assert any(rig.minute() for _ in range(20))
+    assert rig.eventually(lambda: rig.venue.open_sockets == carried)
+    assert rig.venue.connections - made < 5 * carried
+
+
 @pytest.mark.parametrize("numbered", [True, False])
 def test_minutes_missed_while_cut_off_come_in_order_before_new_ones(
     numbered: bool, monkeypatch: pytest.MonkeyPatch
@@ -131,7 +146,7 @@ def test_minutes_missed_while_cut_off_come_in_order_before_new_ones(
     with Rig() as rig:
         assert rig.follow()
         rig.minute()
-        times = [rig.now_ns + i * 10 * SECOND for i in range(8 * 6)]
+        times = [rig.now_ns + i * 5 * SECOND for i in range(8 * 12)]
         heard = [rig.venue.trade(symbol, at) for at in times[:3] for symbol in PAIR]
         assert rig.eventually(partial(rig.ticked.issuperset, heard))
         rig.venue.faults.frozen = True

@@ -81,6 +81,8 @@ class Faults:
     retry_after: str = ""
     frozen: bool = False
     """Sockets stay open and say nothing, not even pong."""
+    slow_s: float = 0.0
+    """How long a socket is kept waiting before its handshake is answered."""
     lose: int = 0
     """So many next trades are never sent."""
     repeat: int = 1
@@ -251,6 +253,10 @@ class Venue:
             if stream.startswith(name):
                 followers.clear()
 
+    @property
+    def open_sockets(self) -> int:
+        return len(self._sockets)
+
     def drop(self) -> None:
         """Cut every socket without a farewell."""
         self._call(self._cut())
@@ -419,6 +425,7 @@ class Venue:
 
     async def _socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=False, compress=False)
+        await asyncio.sleep(self.faults.slow_s)
         await socket.prepare(request)
         self._sockets.add(socket)
         self.connections += 1
