@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -310,6 +310,13 @@ class Reader:
             where.append("instr(lower(e.body), lower(?))")
             values.append(text)  # type: ignore[arg-type]
         return list(self._events("", " AND ".join(where), values, "ASC", limit))
+
+    def records(self, kinds: Iterable[str]) -> Iterator[AnyRecord]:
+        """The records of these kinds, oldest first, one at a time."""
+        wanted = sorted(kinds)
+        where = f"e.kind IN ({', '.join('?' * len(wanted))})"
+        for event in self._events("", where, list(wanted), "ASC", -1):
+            yield event.record
 
     def last_events(self, limit: int = 100) -> list[Event]:
         """The newest events, oldest first."""

@@ -116,7 +116,8 @@ SELECT s.id, s.made_ns AS timestamp, s.target_kind AS type,
     AND (s.of_symbol IS NULL OR t.symbol = s.of_symbol)
     AND (s.strategy IS NULL OR t.strategy_id = s.strategy)) AS post_pnl_24h,
   (SELECT avg(e.new_net - e.old_net) FROM change_evidence e
-    WHERE e.change_id = s.id AND e.new_net <> e.old_net) AS impact, s.state IN ('applied', 'kept') AS is_active,
+    WHERE e.change_id = s.id AND e.new_net <> e.old_net) AS impact,
+  s.state IN ('applied', 'kept') AS is_active,
   s.target, s.symbol, s.regime, s.strategy, s."before", s."after", s.kind, s.lean, s.state,
   s.who, s.reason, s.metric, s.unit, s.n, s.mean, s.low, s.high, s.alpha, s.bound, s.ids,
   s.shadow_n, s.shadow_mean, s.shadow_low, s.shadow_high, s.net_n, s.net_mean,
