@@ -31,7 +31,8 @@ class Terminal:
     """One program in one pseudo terminal.
 
     `rate` limits reading to that many bytes a second (0: as fast as it comes), `answers`
-    False plays a terminal that does not know `ESC[6n`.
+    False plays a terminal that does not know `ESC[6n`. `program` is what is given the
+    arguments: Python, or a command such as ssh.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Terminal:
         env: Mapping[str, str] | None = None,
         answers: bool = True,
         rate: int = 0,
+        program: Sequence[str] = (sys.executable,),
     ) -> None:
         self.output = bytearray()
         self.answers = answers
@@ -57,7 +59,7 @@ class Terminal:
         keep = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"),
                 "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}  # fmt: skip
         self.process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*program, *arguments],
             stdin=child,
             stdout=child,
             stderr=child,

@@ -5,61 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engine.core.clock import pause
-from tests.tty.harness import ROOT, Terminal
+from tests.tty.served import Served, leave, still
 
 pytestmark = pytest.mark.tty
-
-MINUTES = 120
-
-
-class Served:
-    """A served engine on a recording that has come to its end, so that nothing moves."""
-
-    def __init__(self, folder: Path) -> None:
-        recording = folder / "BTCUSDT-1m.csv"
-        rows = ["open_time,open,high,low,close,volume"]
-        for minute in range(MINUTES):
-            price = 60_000 + minute % 7 * 10
-            rows.append(
-                f"{1_735_689_600_000 + minute * 60_000},{price},{price + 30},{price - 30},{price},9"
-            )
-        recording.write_text("\n".join(rows) + "\n")
-        self.journal = folder / "paper-replay.db"
-        self.env = {"XDG_CONFIG_HOME": str(folder / "config"), "DATA_DIR": str(folder)}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "app.main", "serve", "--replay", str(recording), "--speed",
-             "max", "--symbols", "BTC/USDT", "--json"],
-            cwd=ROOT, env={**os.environ, **self.env}, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, start_new_session=True,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        self.began = json.loads(self.process.stdout.readline())
-
-    def run(self, *arguments: str) -> tuple[int, str]:
-        """A command beside the engine: its exit code, and what it said."""
-        done = subprocess.run(
-            [sys.executable, "-m", "app.main", *arguments], cwd=ROOT, check=False,
-            env={**os.environ, **self.env}, capture_output=True, text=True, timeout=30,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
-
-    def status(self) -> dict[str, Any]:
-        code, text = self.run("status", "--json")
-        assert code == 0, text
-        found: dict[str, Any] = json.loads(text)
-        return found
-
-    def screen(self, *arguments: str) -> Terminal:
-        return Terminal(["-m", "app.main", *arguments], env=self.env)
 
 
 @pytest.fixture(scope="module")
@@ -68,24 +21,14 @@ def engines() -> Iterator[list[Served]]:
     started: list[Served] = []
     yield started
     for one in started:
-        if one.process.poll() is None:
-            one.process.kill()
-        one.process.communicate(timeout=5.0)
+        one.close()
 
 
 @pytest.fixture
 def served(engines: list[Served], tmp_path_factory: pytest.TempPathFactory) -> Served:
     if not engines or engines[-1].process.poll() is not None:
-        engines.append(Served(tmp_path_factory.mktemp("served")))
+        engines.append(still(tmp_path_factory.mktemp("served")))
     return engines[-1]
-
-
-def leave(screen: Terminal, answer: str) -> None:
-    """Quit by keys; a dialog hears nothing in its first moment, so that no key falls into it."""
-    screen.key("q", "Leave Quarterdeck?")
-    pause(0.6)
-    screen.send(answer)
-    assert screen.end() == 0
 
 
 def test_screens_come_and_go_and_the_engine_stays(served: Served) -> None:
