@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from engine.core.types import Direction
@@ -50,7 +51,14 @@ class CounterfactualsPanel(TablePanel):
         marks = [
             (name, [(numbers.percent(pct), numbers.role(pct))]) for name, pct in one.marks
         ] or [("After", [("less than a minute", "muted")])]
-        return flow([("At", [(numbers.rounded(one.price, 8), "")]), *marks], width)
+        facts = [("At", [(numbers.rounded(one.price, 8), "")]), *marks]
+        if one.who:
+            facts.append(("No by", [(one.who, "")]))
+        if math.isfinite(one.gross_pct):
+            facts.append(("Before fees", [(numbers.percent(one.gross_pct), "")]))
+        if one.unseen_ns:
+            facts.append(("Not seen", [(numbers.held(one.unseen_ns), "warn")]))
+        return flow(facts, width)
 
     def note(self) -> Sequence[Run]:
         every = self.snapshot.counterfactuals if self.snapshot else ()

@@ -254,6 +254,22 @@ class Followed(Record, frozen=True, tag="counterfactual"):
     counterfactual: Counterfactual
 
 
+class Following(Record, frozen=True, tag="following"):
+    """A trade that was not made, as it stands: what a restart needs to follow it on.
+
+    `watch` is the JSON of `PositionWatch.to_dict`, `sold_pct` what its partial exits made in
+    percent of the notional, `last` its last price (NaN before the first), traded at
+    `seen_ns`; `fee` is a share of the notional per side.
+    """
+
+    counterfactual: Counterfactual
+    watch: str
+    sold_pct: float
+    last: float
+    seen_ns: int
+    fee: float
+
+
 class Noted(Record, frozen=True, tag="note"):
     """A line for a person that no other record carries: a fault, a recovery, a shock."""
 
@@ -420,6 +436,7 @@ AnyRecord = (
     | BarCorrected
     | TickQuarantined
     | Followed
+    | Following
     | Noted
     | HeldThrough
     | FollowedUp

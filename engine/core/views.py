@@ -6,6 +6,7 @@ change; what grows without bound (bars, equity, journal lines) goes through stre
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 
 from engine.core.commands import Ack
@@ -156,7 +157,15 @@ class Outlook(Value, frozen=True):
 
 
 class Counterfactual(Value, frozen=True):
-    """What a trade that was not made would have done by now; `ended` names its end."""
+    """What a trade that was not made would have done by now; `ended` names its end.
+
+    `who` said no: a person, the command line, or the engine by a gate or an expiry. `stop`
+    and `targets` are those it was followed with. `pnl_pct` is after the fees of both sides
+    and `gross_pct` before them, both of the notional. `own_exit` says that a stop, target
+    or deadline of its own ended it. `unseen_ns` is how long no price was seen because the
+    engine was down; marks that fell into it are missing. What an older journal did not keep
+    is empty or NaN.
+    """
 
     id: str
     symbol: str
@@ -168,6 +177,15 @@ class Counterfactual(Value, frozen=True):
     pnl_pct: float
     ended: str
     marks: tuple[tuple[str, float], ...] = ()
+    strategy: str = ""
+    stop: float = math.nan
+    targets: tuple[float, ...] = ()
+    score: float = math.nan
+    gross_pct: float = math.nan
+    own_exit: bool = False
+    ended_ns: int = 0
+    unseen_ns: int = 0
+    who: str = ""
 
 
 class StepTiming(Value, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from engine.core.errors import JournalError
 from engine.journal.schema import (
     ADAPTATIONS,
     BREAKERS,
+    FOLLOWED,
     FUNDING,
     GUARDS,
     HELD_BARS,
@@ -55,11 +56,24 @@ def _add_learning(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _tell_more_of_the_unmade(connection: sqlite3.Connection) -> None:
+    """Version 6 tells more of trades that were not made; of older ones that is not known."""
+    connection.execute("ALTER TABLE counterfactuals RENAME TO counterfactuals_before")
+    for statement in statements(FOLLOWED):
+        connection.execute(statement)
+    known = "id, timestamp, symbol, kind, code, price, direction, pnl_pct, ended, marks, seq"
+    connection.execute(
+        f"INSERT INTO counterfactuals ({known}) SELECT {known} FROM counterfactuals_before"
+    )
+    connection.execute("DROP TABLE counterfactuals_before")
+
+
 STEPS: Mapping[int, Step] = {
     1: _add_funding,
     2: _add_breakers,
     3: _add_held_bars,
     4: _add_learning,
+    5: _tell_more_of_the_unmade,
 }
 """By the version a step starts from; version 1 is the first that was released."""
 

@@ -44,7 +44,7 @@ _RUN, _ORDER, _FILL = _into("runs", 12), _into("orders", 20), _into("fills", 13)
 _POSITION, _TRADE = _into("positions", 18), _into("trades", 26)
 _PROPOSAL, _APPROVAL = _into("proposals", 23), _into("approvals", 8)
 _DECISION, _SIGNAL = _into("decisions", 12), _into("signals", 11)
-_BLOCKED, _FOLLOWED = _into("blocked_trades", 18), _into("counterfactuals", 11)
+_BLOCKED, _FOLLOWED = _into("blocked_trades", 18), _into("counterfactuals", 20)
 _VALUE, _HISTORY = _into("param_values", 6), _into("param_history", 7)
 _ACCOUNT, _REGIME = _into("account_history", 16), _into("regime_transitions", 8)
 _CONDITION, _BREAKER = _into("active_conditions", 20), _into("circuit_breaker_events", 12)
@@ -187,7 +187,8 @@ def _followed(r: Followed, seq: int) -> Iterator[Row]:
         _FOLLOWED,
         (
             *(c.id, c.time_ns, c.symbol, c.kind, c.code, c.price, c.direction, c.pnl_pct),
-            *(c.ended, _json(c.marks), seq),
+            *(c.ended, _json(c.marks), seq, c.strategy, c.stop, _json(c.targets), c.score),
+            *(c.gross_pct, int(c.own_exit), c.ended_ns, c.unseen_ns, c.who),
         ),
     )
 

@@ -23,7 +23,9 @@ from engine.core.records import (
     Cooldown,
     Cursor,
     Filled,
+    Followed,
     FollowedUp,
+    Following,
     Funded,
     OrderChanged,
     ParameterSet,
@@ -47,12 +49,13 @@ from engine.core.types import (
     TradeCondition,
     Value,
 )
-from engine.core.views import BreakerView, ControlView
+from engine.core.views import BreakerView, ControlView, Counterfactual
 from engine.journal.codec import decode
 
 T = TypeVar("T")
 
 RECENT_TRADES = 500  # as many as a screen and a learner's warm start can use
+RECENT_FOLLOWED = 50  # as many ended ones as a screen shows
 
 
 class Recovered(Value, frozen=True):
@@ -62,7 +65,8 @@ class Recovered(Value, frozen=True):
     id prefix. `account`, and with it `day_start_equity`, `peak_equity` and `trades_today`,
     are the last ones journaled; `day` is the UTC day they belong to. `proposals` are those
     that wait, and those that were approved and not yet filled; `own_targets` belong to them.
-    `folded` counts records that came from the emergency log.
+    `folded` counts records that came from the emergency log. `following` are the trades
+    that were not made and are still followed, `followed` those that ended last.
     """
 
     empty: bool
@@ -91,6 +95,8 @@ class Recovered(Value, frozen=True):
     funding: tuple[Funding, ...] = ()
     own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
     aftermaths: dict[str, Aftermath] = msgspec.field(default_factory=dict)
+    following: tuple[Following, ...] = ()
+    followed: tuple[Counterfactual, ...] = ()
 
 
 class _Id(msgspec.Struct):
@@ -126,6 +132,7 @@ _WHOLE = frozenset(
     )
 )
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
+_FOLLOWING = "following"
 _LIVE = frozenset(state.value for state in OrderState if state.live)
 _UNDECIDED = frozenset((ProposalState.WAITING.value, ProposalState.APPROVED.value))
 _named = msgspec.json.Decoder(_Named)
@@ -150,6 +157,8 @@ class Fold:
         self._parameters: dict[tuple[str, Any], ParameterSet] = {}
         self._ids: dict[str, int] = {}
         self._trades: deque[str] = deque(maxlen=RECENT_TRADES)
+        self._following: dict[str, str] = {}
+        self._followed: deque[str] = deque(maxlen=RECENT_FOLLOWED)
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
         self._breakers: dict[str, BreakerView] = {}
@@ -170,6 +179,8 @@ class Fold:
             self._used(_denied.decode(body).id)
         elif kind in _NAMED:
             self._name(kind, _named.decode(body), body, seq)
+        elif kind == _FOLLOWING:
+            self._following[_id_of(_named.decode(body).counterfactual)] = body
 
     def _name(self, kind: str, named: _Named, body: str, seq: int) -> None:
         of = getattr(named, kind)
@@ -180,6 +191,9 @@ class Fold:
             _keep(self._proposals, of.id, body, of.state in _UNDECIDED)
         elif kind == "position":
             self.positions[of.id] = (body, seq)
+        elif kind == "counterfactual":
+            self._following.pop(of.id, None)
+            self._followed.append(body)
         elif kind == "trade" and isinstance(named.position, str):
             self.positions.pop(named.position, None)
             self._trades.append(body)
@@ -232,6 +246,8 @@ class Fold:
         account = accounted.account if isinstance(accounted, Accounted) else None
         held = [decode(body) for body, _ in self.positions.values()]
         closed = map(decode, self._trades)
+        following = map(decode, self._following.values())
+        followed = map(decode, self._followed)
         ordered = map(decode, self._orders.values())
         proposed = [r for r in map(decode, self._proposals.values()) if type(r) is ProposalChanged]
         trades_today = account.trades_today if account is not None else 0
@@ -266,7 +282,14 @@ class Fold:
             counts=dict(self.counts),
             folded=folded,
             breakers=tuple(self._breakers.values()),
+            following=tuple(r for r in following if isinstance(r, Following)),
+            followed=tuple(r.counterfactual for r in followed if isinstance(r, Followed)),
         )
+
+
+def _id_of(named: _Id | msgspec.UnsetType) -> str:
+    assert isinstance(named, _Id)
+    return named.id
 
 
 def _keep(kept: dict[str, T], name: str, value: T, lasting: bool) -> None:

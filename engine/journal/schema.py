@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 5
+VERSION = 6
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -131,6 +131,15 @@ change with the market; `impact` does not, it is what the new value made more th
 on the same opportunities, in R after fees, on average where they differed. The figures of
 `shadow` and `net` are those on which the row was last decided."""
 
+FOLLOWED = """
+CREATE TABLE counterfactuals (
+  id TEXT PRIMARY KEY, timestamp INTEGER, symbol TEXT, kind TEXT, code TEXT, price REAL,
+  direction TEXT, pnl_pct REAL, ended TEXT, marks TEXT, seq INTEGER, strategy_id TEXT,
+  stop REAL, targets TEXT, score REAL, gross_pct REAL, own_exit INTEGER, ended_ns INTEGER,
+  unseen_ns INTEGER, who TEXT);
+"""
+"""Trades that were not made; version 6 tells more of each than the ones before."""
+
 PROJECTIONS = """
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY, timestamp INTEGER, mode TEXT, feed TEXT, seed INTEGER,
@@ -176,9 +185,6 @@ CREATE TABLE blocked_trades (
   id TEXT PRIMARY KEY, timestamp INTEGER, symbol TEXT, decision_id TEXT, direction TEXT,
   code TEXT, gate TEXT, value REAL, threshold REAL, distance REAL, unit TEXT, hard INTEGER,
   price REAL, stop REAL, target REAL, score REAL, quantity TEXT, seq INTEGER);
-CREATE TABLE counterfactuals (
-  id TEXT PRIMARY KEY, timestamp INTEGER, symbol TEXT, kind TEXT, code TEXT, price REAL,
-  direction TEXT, pnl_pct REAL, ended TEXT, marks TEXT, seq INTEGER);
 CREATE TABLE param_values (
   name TEXT, scope TEXT, value TEXT, who TEXT, timestamp INTEGER, seq INTEGER,
   PRIMARY KEY (name, scope));
@@ -210,7 +216,7 @@ CREATE INDEX trades_time ON trades (timestamp);
 """
 
 EVENTS += OUTLOOKS
-PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + LEARNING
+PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + LEARNING + FOLLOWED
 
 
 def _guards(table: str) -> str:

@@ -166,8 +166,8 @@ class Asking:
             desk.record(desk.propose(explained, who, reason))
             return explained
         proposal = desk.proposals.reject(proposal_id, reason)
-        desk.record(desk.propose(proposal, who, reason or "rejected"))
-        self._entries.follow(proposal, "rejected")
+        change = desk.propose(proposal, who, reason or "rejected")
+        self._entries.follow(proposal, "rejected", change)
         return proposal
 
     def override(self, symbol_name: str, direction: Direction, reason: str, who: Actor) -> Proposal:

@@ -208,7 +208,7 @@ class Commands:
         before = self._desk.book.get(command.position)
         position = self._exits.take_over(command.position, command.taken)
         if command.taken and before is not None and not before.taken_over:
-            self._entries.follow_overridden(position)
+            self._entries.follow_overridden(position, command.actor)
         text = (
             f"{position.symbol}: stop and targets are yours now"
             if command.taken

@@ -165,12 +165,10 @@ class Cycle:
         desk = self._desk
         self._exits.honesty.look()
         for proposal in desk.proposals.expire_due(desk.now_ns):
-            desk.record(
-                ProposalChanged(
-                    time_ns=desk.now_ns, proposal=proposal, who=Actor.ENGINE, why="expired"
-                )
+            change = ProposalChanged(
+                time_ns=desk.now_ns, proposal=proposal, who=Actor.ENGINE, why="expired"
             )
-            self._entries.follow(proposal, "expired")
+            self._entries.follow(proposal, "expired", change)
         for condition in desk.sniper.expire_due(desk.now_ns):
             desk.record(ConditionChanged(time_ns=desk.now_ns, condition=condition, state="expired"))
         self._entries.turnover.rebalance()
@@ -183,6 +181,7 @@ class Cycle:
             return
         self._exits.keep_moved(whether_or_not=True)
         self._exits.honesty.last_words()
+        self._entries.follower.remember()
         account = desk.ledger.account(desk.now_ns, desk.marks())
         desk.record(Accounted(time_ns=desk.now_ns, account=account, why="stop"))
         desk.record(desk.cursor())

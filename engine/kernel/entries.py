@@ -20,6 +20,7 @@ from engine.core.records import (
     Decided,
     Denied,
     FeedChanged,
+    ProposalChanged,
     RegimeChanged,
     Signalled,
 )
@@ -45,12 +46,13 @@ from engine.execution.proposals import ProposalClass
 from engine.kernel.appraisal import Appraisal, Appraiser, Wish
 from engine.kernel.desk import Desk
 from engine.kernel.exits import Exits
-from engine.kernel.follow import Follower, Unmade
+from engine.kernel.follow import Follower
 from engine.kernel.growth import Growth
 from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
 from engine.kernel.turnover import Turnover
+from engine.kernel.unmade import Unmade
 from engine.market.costs import Costs
 from engine.risk.gates import first_refusal
 from engine.strategies.base import StrategyContext
@@ -309,26 +311,23 @@ class Entries:
         """Keep who was refused by what, and follow what it would have made."""
         desk, wish = self._desk, candidate.wish
         desk.tally.denials[gate.code] += 1
-        denial = desk.ids.next("X")
-        desk.record(
-            Denied(
-                time_ns=desk.now_ns,
-                id=denial,
-                symbol=wish.symbol.symbol,
-                decision=candidate.decision.id,
-                direction=str(wish.direction),
-                code=gate.code,
-                gate=gate,
-                price=float(appraisal.price),
-                stop=float(appraisal.stop),
-                target=wish.target,
-                score=wish.confidence,
-                quantity=str(appraisal.quantity),
-            )
+        denied = Denied(
+            time_ns=desk.now_ns,
+            id=desk.ids.next("X"),
+            symbol=wish.symbol.symbol,
+            decision=candidate.decision.id,
+            direction=str(wish.direction),
+            code=gate.code,
+            gate=gate,
+            price=float(appraisal.price),
+            stop=float(appraisal.stop),
+            target=wish.target,
+            score=wish.confidence,
+            quantity=str(appraisal.quantity),
         )
         self.follower.add(
             Unmade(
-                id=denial,
+                id=denied.id,
                 symbol=wish.symbol.symbol,
                 kind="denied",
                 code=gate.code,
@@ -339,11 +338,13 @@ class Entries:
                 strategy=wish.strategy,
                 regime=wish.symbol.label,
                 score=wish.confidence,
-            )
+                who=Actor.ENGINE,
+            ),
+            denied,
         )
 
-    def follow(self, proposal: Proposal, kind: str) -> None:
-        """Watch a proposal that ended without an order as if it had been made."""
+    def follow(self, proposal: Proposal, kind: str, ended: ProposalChanged) -> None:
+        """Watch a proposal that ended (`ended` says how) without an order as if it were made."""
         targets = self._desk.own_targets.pop(proposal.id, ())
         self.follower.add(
             Unmade(
@@ -358,10 +359,12 @@ class Entries:
                 strategy=proposal.strategy,
                 regime=proposal.regime,
                 score=proposal.confidence,
-            )
+                who=ended.who,
+            ),
+            ended,
         )
 
-    def follow_overridden(self, position: Position) -> None:
+    def follow_overridden(self, position: Position, who: Actor) -> None:
         """Watch what the engine's own stop and targets would have made from now on."""
         desk = self._desk
         symbol = desk.symbols[position.symbol]
@@ -381,6 +384,7 @@ class Entries:
                 strategy=position.strategy,
                 regime=position.regime,
                 score=position.confidence,
+                who=who,
             )
         )
 

@@ -2,62 +2,31 @@
 
 A gate, an expiry or a person's no is a decision as well; what it was worth can only be
 known by watching the refused trade with the same stops and targets on the same prices.
+Each is journaled when it begins, with the cursor, and as it goes on, so that a restart
+neither loses one nor follows it twice.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
-from engine.core.clock import DAY, HOUR, MINUTE
+from engine.core.clock import MINUTE, iso
 from engine.core.errors import QuarterdeckError
-from engine.core.records import Followed
-from engine.core.types import Bar, Direction
+from engine.core.records import AnyRecord, Followed, Following
+from engine.core.types import Bar
 from engine.core.views import Counterfactual
 from engine.kernel.desk import Desk
-from engine.position.events import WatchEvent
-from engine.position.plan import Entry, plan_exits
+from engine.kernel.unmade import LOTS, Path, Unmade
+from engine.market.feed import Rewinds
+from engine.position.plan import Entry, ExitPlan, plan_exits
 from engine.position.settings import exit_profile
-from engine.position.watch import PositionWatch
-
-LOTS = 1_000
-"""A followed trade has no size; a thousand parts are enough for every ladder."""
 
 MOST = 200
 """Followed at once; beyond it the oldest is ended as it stands."""
 
-MARKS = (
-    ("1m", MINUTE), ("5m", 5 * MINUTE), ("15m", 15 * MINUTE), ("60m", HOUR), ("4h", 4 * HOUR),
-    ("24h", DAY),
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Unmade:
-    """A trade that was not made: what it was, who refused it (`kind`) and why (`code`)."""
-
-    id: str
-    symbol: str
-    kind: str
-    code: str
-    direction: Direction
-    price: float
-    stop: float
-    targets: tuple[float, ...]
-    strategy: str
-    regime: str
-    score: float
-
-
-@dataclass(slots=True)
-class _Path:
-    trade: Unmade
-    began_ns: int
-    watch: PositionWatch
-    sold_pct: float = 0.0
-    ended: str = ""
-    last: float = math.nan
-    marks: list[tuple[str, float]] = field(default_factory=list)
+SHOWN = 30
+"""Running ones in a snapshot, the newest."""
 
 
 class Follower:
@@ -65,17 +34,33 @@ class Follower:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._paths: dict[str, list[_Path]] = {}
+        self._paths: dict[str, list[Path]] = {}
         self._count = 0
 
-    def add(self, trade: Unmade) -> None:
-        """Begin to follow; a trade that can't be protected has no path and is left out."""
+    def add(self, trade: Unmade, *why: AnyRecord) -> None:
+        """Begin to follow, journaled together with the records that say why it was not made.
+
+        A trade that can't be protected has no path and is left out.
+        """
+        desk = self._desk
+        plan = self._plan(trade)
+        if plan is None:
+            if why:
+                desk.record(*why)
+            return
+        if self._count >= MOST:
+            oldest = min(self._all(), key=lambda path: path.view.time_ns)
+            oldest.end("still open when newer ones took its place", desk.now_ns)
+            self._gone(oldest)
+        path = Path.begin(trade, plan, desk.now_ns)
+        self._keep(path)
+        desk.record(*why, path.kept(desk.now_ns), desk.cursor())
+
+    def _plan(self, trade: Unmade) -> ExitPlan | None:
         desk = self._desk
         symbol = desk.symbols[trade.symbol]
-        instrument = symbol.instrument
-        quote = symbol.best_quote(desk.now_ns)
         try:
-            plan = plan_exits(
+            return plan_exits(
                 desk.params,
                 Entry(
                     symbol=trade.symbol,
@@ -85,8 +70,8 @@ class Follower:
                     lot_size=1.0,
                     opened_ns=desk.now_ns,
                     atr=symbol.feature("atr"),
-                    fee=float(instrument.taker_fee),
-                    spread=quote.spread_bps / 10_000,
+                    fee=float(symbol.instrument.taker_fee),
+                    spread=symbol.best_quote(desk.now_ns).spread_bps / 10_000,
                     strategy=trade.strategy,
                     regime=trade.regime or None,
                     profile=exit_profile(desk.settings.profile),
@@ -96,87 +81,93 @@ class Follower:
                 ),
             )
         except QuarterdeckError:
-            return
-        if self._count >= MOST:
-            self._end(self._oldest(), "still open when newer ones took its place")
-        path = _Path(trade, desk.now_ns, PositionWatch.open(plan))
-        self._paths.setdefault(trade.symbol, []).append(path)
-        self._count += 1
+            return None
 
     def on_price(self, symbol: str, price: float, now_ns: int) -> None:
         """One traded price for every followed trade in this symbol."""
         for path in tuple(self._paths.get(symbol, ())):
-            if now_ns >= path.began_ns:
-                self._take(path, path.watch.on_price(price, now_ns), price, now_ns)
+            if path.on_price(price, now_ns):
+                self._tell(path)
 
     def on_bar(self, bar: Bar) -> None:
         """A bar's path, for feeds that have nothing finer."""
         for path in tuple(self._paths.get(bar.symbol, ())):
-            if bar.open_ns >= path.began_ns:
-                events = path.watch.on_bar(
-                    bar.open, bar.high, bar.low, bar.close, bar.open_ns, bar.close_ns
-                )
-                self._take(path, events, bar.close, bar.close_ns)
+            if path.on_bar(bar):
+                self._tell(path)
 
-    def _take(self, path: _Path, events: tuple[WatchEvent, ...], price: float, now_ns: int) -> None:
-        for event in events:
-            if event.reason is None:
-                continue
-            path.sold_pct += event.lots / LOTS * self._move_pct(path, event.price)
-            path.ended = str(event.reason)
-        path.last = price
-        age = now_ns - path.began_ns
-        for name, after in MARKS[len(path.marks) :]:
-            if age < after:
-                break
-            path.marks.append((name, round(self._pnl_pct(path), 4)))
-        if path.watch.closed:
-            self._end(path, path.ended)
-        elif age >= DAY:
-            self._end(path, "24 h over")
+    def remember(self) -> None:
+        """Journal all that run as they stand, for the next start."""
+        running = [path.kept(self._desk.now_ns) for path in self._all()]
+        if running:
+            self._desk.record(*running)
 
-    def _move_pct(self, path: _Path, price: float) -> float:
-        trade = path.trade
-        return (price / trade.price - 1.0) * 100.0 * trade.direction.sign
+    def restore(self, kept: tuple[Following, ...], ended: tuple[Counterfactual, ...]) -> None:
+        """Go on where the last run stopped.
 
-    def _pnl_pct(self, path: _Path) -> float:
-        """Profit in percent of the notional, after the fees of both sides."""
-        held = path.watch.lots / LOTS
-        open_pct = held * self._move_pct(path, path.last) if held else 0.0
-        fee = float(self._desk.symbols[path.trade.symbol].instrument.taker_fee)
-        return path.sold_pct + open_pct - 200.0 * fee
-
-    def _oldest(self) -> _Path:
-        return min(
-            (path for paths in self._paths.values() for path in paths),
-            key=lambda path: path.began_ns,
-        )
-
-    def _end(self, path: _Path, how: str) -> None:
+        A recording stood still meanwhile: what lies between the last note and the cursor is
+        gone through again, bar by bar. On a live market nobody saw the prices of the
+        downtime; they are counted as unseen, and what they would have done stays unknown.
+        """
         desk = self._desk
-        self._paths[path.trade.symbol].remove(path)
-        self._count -= 1
-        view = self._view(path, how)
-        desk.followed.append(view)
-        desk.record(Followed(time_ns=desk.now_ns, counterfactual=view))
+        desk.followed.extend(ended)
+        for record in kept:
+            try:
+                path = Path.restored(record)
+            except QuarterdeckError as error:
+                desk.note(f"{record.counterfactual.id} is followed no further: {error.message}")
+                continue
+            self._keep(path)
+            if path.symbol not in desk.symbols:
+                path.end("its symbol is not followed any more", desk.now_ns)
+                self._gone(path)
+            elif desk.feed.manual_time:
+                self._catch_up(path)
+            else:
+                path.blind = True
+        running = [path for path in self._all() if path.blind]
+        if running:
+            desk.note(
+                f"{len(running)} trades that were not made are followed on; their prices since "
+                f"{iso(min(path.seen_ns for path in running))} are unknown"
+            )
 
-    def _view(self, path: _Path, how: str) -> Counterfactual:
-        trade = path.trade
-        return Counterfactual(
-            id=trade.id,
-            symbol=trade.symbol,
-            kind=trade.kind,
-            code=trade.code,
-            time_ns=path.began_ns,
-            price=trade.price,
-            direction=str(trade.direction),
-            pnl_pct=round(self._pnl_pct(path), 4) if math.isfinite(path.last) else 0.0,
-            ended=how,
-            marks=tuple(path.marks),
-        )
+    def _catch_up(self, path: Path) -> None:
+        desk = self._desk
+        if not isinstance(desk.feed, Rewinds):
+            return
+        minutes = (desk.now_ns - path.seen_ns) // MINUTE + 2
+        for bar in desk.feed.history(path.symbol, max(0, minutes)).bars:
+            path.on_bar(bar)
+            if path.ended:
+                self._gone(path)
+                return
+
+    def _keep(self, path: Path) -> None:
+        self._paths.setdefault(path.symbol, []).append(path)
+        self._count += 1
+
+    def _tell(self, path: Path) -> None:
+        if path.ended:
+            self._gone(path)
+        else:
+            self._desk.record(path.kept(self._desk.now_ns))
+
+    def _gone(self, path: Path) -> None:
+        desk = self._desk
+        self._paths[path.symbol].remove(path)
+        self._count -= 1
+        desk.followed.append(path.view)
+        desk.record(Followed(time_ns=desk.now_ns, counterfactual=path.view))
+
+    def _all(self) -> Iterator[Path]:
+        for paths in self._paths.values():
+            yield from paths
+
+    def running(self) -> tuple[Path, ...]:
+        """All that are followed now."""
+        return tuple(self._all())
 
     def views(self) -> tuple[Counterfactual, ...]:
         """What is being followed, then what ended lately, newest first."""
-        running = [self._view(path, "") for paths in self._paths.values() for path in paths]
-        running.sort(key=lambda view: -view.time_ns)
-        return (*running[:30], *reversed(self._desk.followed))
+        running = sorted((path.now() for path in self._all()), key=lambda view: -view.time_ns)
+        return (*running[:SHOWN], *reversed(self._desk.followed))

@@ -121,7 +121,7 @@ class Kernel:
         desk = self.desk
         desk.hub.on_command(self.wake)
         desk.position = desk.feed.position
-        recover(desk, self.exits)
+        recover(desk, self.exits, self.entries.follower)
 
     def step(self) -> bool:
         """One turn without waiting: commands, a batch of events, the cycle where it is due.

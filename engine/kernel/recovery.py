@@ -36,6 +36,7 @@ from engine.execution.paper import PaperBroker
 from engine.journal.recovered import Recovered
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
+from engine.kernel.follow import Follower
 from engine.kernel.orders import plan_for
 from engine.market.feed import Rewinds
 from engine.risk.control import ControlMachine
@@ -45,7 +46,7 @@ WARM_BARS = 25_000
 risk looks back."""
 
 
-def recover(desk: Desk, exits: Exits) -> None:
+def recover(desk: Desk, exits: Exits, follower: Follower) -> None:
     """Take back everything the journal holds, then journal that a run began."""
     recovered = desk.journal.recovered
     if not recovered.empty:
@@ -65,6 +66,7 @@ def recover(desk: Desk, exits: Exits) -> None:
         for trade in recovered.trades:
             desk.trades.append(trade)
             desk.statistics.update(trade)
+        follower.restore(recovered.following, recovered.followed)
         _control(desk, recovered)
         desk.recovered = _summary(desk, recovered)
     exits.perpetuals.begin()

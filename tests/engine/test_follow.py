@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from engine.core.clock import DAY, HOUR, MINUTE
 from engine.core.commands import Pause, Reject, TakeOver
-from engine.core.records import Followed
+from engine.core.records import Followed, Following, Noted
+from engine.core.types import Bar
 from engine.core.views import Counterfactual
-from tests.engine.scripted import BTC, PRICE, Script
+from engine.journal.codec import decode
+from engine.journal.projections import project
+from engine.journal.queries import Reader
+from engine.journal.recovered import Fold
+from tests.engine.scripted import BTC, ETH, PRICE, Script
 
 AGES = (("1m", MINUTE), ("5m", 5 * MINUTE), ("15m", 15 * MINUTE), ("60m", HOUR),
         ("4h", 4 * HOUR), ("24h", DAY))  # fmt: skip
@@ -102,3 +108,123 @@ def test_what_the_engine_would_have_done_goes_on_after_a_person_closed_in_a_hurr
         assert kept.code == f"{position.id} taken over"
         assert kept.pnl_pct > 0
         assert script.desk.book.of_symbol(BTC)
+
+
+def held_up(script: Script) -> Script:
+    """The engine after a stop of an hour on a live market."""
+    script.close()
+    return script.again(script.path.parent, warm=False, begin_ns=script.now_ns + HOUR)
+
+
+def test_a_refused_trade_is_followed_on_after_a_restart_on_a_live_market(tmp_path: Path) -> None:
+    with Script(tmp_path, live=True, settings={"exit.max_holding_days": 14}) as script:
+        denied(script)
+        script.wait(70)
+        script.price(PRICE * 1.001)
+        [before] = followed(script)
+        with held_up(script) as again:
+            [one] = followed(again)
+            assert one == before
+            [said] = [r.text for r in again.records(Noted) if "are unknown" in r.text]
+            assert said.startswith("1 trades that were not made are followed on")
+            for _ in range(3):
+                again.price(PRICE * 1.002)
+            [one] = followed(again)
+            assert one.unseen_ns == pytest.approx(HOUR, rel=0.01)
+            # What 5, 15 and 60 minutes would have shown, nobody saw.
+            assert [name for name, _ in one.marks] == ["1m"]
+            again.wait(3 * HOUR / 1e9)
+            again.price(PRICE * 1.003)
+            [one] = followed(again)
+            assert [name for name, _ in one.marks] == ["1m", "4h"]
+            for _ in range(3):
+                again.price(PRICE * 0.95)
+            [kept] = [record.counterfactual for record in again.records(Followed)]
+            assert (kept.ended, kept.own_exit) == ("stop_loss", True)
+
+
+def test_a_day_that_ended_while_nobody_looked_ends_at_what_was_last_seen(tmp_path: Path) -> None:
+    with Script(tmp_path, live=True) as script:
+        denied(script)
+        script.price(PRICE * 1.001)
+        [before] = followed(script)
+        script.close()
+        with script.again(tmp_path, warm=False, begin_ns=script.now_ns + 2 * DAY) as again:
+            for _ in range(3):
+                again.price(PRICE * 1.2)
+            [kept] = [record.counterfactual for record in again.records(Followed)]
+            assert (kept.ended, kept.own_exit) == ("24 h over", False)
+            assert kept.pnl_pct == before.pnl_pct
+            assert kept.unseen_ns == pytest.approx(DAY, rel=0.01)
+            assert kept.ended_ns == kept.time_ns + DAY
+
+
+@pytest.mark.parametrize(
+    ("way", "who"),
+    [(rejected, "person"), (overridden, "person"), (expired, "engine"), (denied, "engine")],
+)
+def test_what_was_not_made_says_who_said_no_and_what_it_was(tmp_path: Path, way, who) -> None:  # type: ignore[no-untyped-def]
+    with Script(tmp_path) as script:
+        way(script)
+        script.price(PRICE * 0.999)
+        [one] = followed(script)
+        assert (one.who, one.strategy, one.score) == (who, "technical", 0.9)
+        assert one.stop < PRICE < one.targets[0]
+        assert one.gross_pct == pytest.approx(one.pnl_pct + 0.2, abs=1e-3)
+        assert (one.own_exit, one.ended_ns) == (False, 0)
+        script.price(one.stop * 0.99)
+        script.price(one.stop * 0.99)
+        kept = script.records(Followed)[0].counterfactual
+        assert (kept.own_exit, kept.ended_ns) == (True, script.records(Followed)[0].time_ns)
+        with Reader(script.path) as reader:
+            [row] = reader.table("counterfactuals")
+        assert (row["who"], row["strategy_id"], row["own_exit"]) == (who, "technical", 1)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_bars_between_the_last_note_and_the_cursor_are_gone_through_again(
+    tmp_path: Path, before: bool
+) -> None:
+    with Script(tmp_path) as script:
+        denied(script)
+        script.crash()
+        [noted] = script.records(Following)
+    opened = noted.seen_ns + (-MINUTE if before else 0)
+    again = script.again(tmp_path, warm=False, begin_ns=script.now_ns + MINUTE)
+    again.feed.past[BTC] = (
+        Bar(
+            symbol=BTC, open_ns=opened, span_ns=MINUTE, open=PRICE, high=PRICE, low=PRICE * 0.9,
+            close=PRICE, volume=1.0,
+        ),
+    )  # fmt: skip
+    with again:
+        ended = [(one.ended, one.ended_ns) for one in followed(again)]
+        assert ended == ([("", 0)] if before else [("stop_loss", opened + MINUTE)])
+        again.price(PRICE)
+
+
+def test_a_symbol_that_is_left_out_after_a_restart_is_followed_no_further(tmp_path: Path) -> None:
+    with Script(tmp_path, symbols=(BTC, ETH)) as script:
+        script.send(Pause(id="p"))
+        script.want(symbol=ETH)
+        script.close()
+    with script.again(tmp_path, symbols=(BTC,)) as again:
+        [kept] = [record.counterfactual for record in again.records(Followed)]
+        assert (kept.symbol, kept.ended) == (ETH, "its symbol is not followed any more")
+        again.price(PRICE)
+        assert [view.ended for view in followed(again)] == [kept.ended]
+
+
+def test_a_journal_that_told_less_of_what_was_not_made_is_read() -> None:
+    old = (
+        '{"kind":"counterfactual","time_ns":5,"counterfactual":{"id":"X-1","symbol":"BTC/USDT",'
+        '"kind":"denied","code":"spread","time_ns":1,"price":2.0,"direction":"LONG",'
+        '"pnl_pct":0.5,"ended":"stop_loss","marks":[["1m",0.1]]}}'
+    )
+    fold = Fold()
+    fold.event(1, 5, "counterfactual", old)
+    [view] = fold.result().followed
+    assert (view.pnl_pct, view.who) == (0.5, "")
+    assert math.isnan(view.gross_pct)
+    assert math.isnan(view.stop)
+    assert list(project(decode(old), 1))

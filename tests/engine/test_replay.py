@@ -8,9 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from app.compose import RunOptions, build
+from app.compose import Engine, RunOptions, build
 from app.headless import summary
 from engine.core.clock import parse_iso
 from engine.core.config import Config, EngineSection, PathsSection
@@ -33,6 +34,14 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return record(tmp_path_factory.mktemp("market"), MINUTES)
 
 
+@pytest.fixture(scope="module")
+def whole(market: Path) -> Path:
+    """The journal of a run that nobody interrupted."""
+    db = market.parent / "whole.db"
+    run(db, f"replay:{market}")
+    return db
+
+
 def run(
     db: Path,
     feed: str,
@@ -45,14 +54,10 @@ def run(
     **options: Any,
 ) -> dict[str, Any]:
     """One run to its end, as `quarterdeck run --no-screen --json` makes it."""
-    config = Config(
-        engine=EngineSection(
-            feed=feed, symbols=symbols, timeframe=timeframe, approval="auto", seed=seed, speed=0.0,
-            sim_edge=sim_edge,
-        ),
-        paths=PathsSection(db=str(db)),
+    engine = built(
+        db, feed, symbols=symbols, timeframe=timeframe, settings=settings, seed=seed,
+        sim_edge=sim_edge, **options,
     )  # fmt: skip
-    engine = build(config, RunOptions(settings=settings, symbols_given=True, **options), "test")
     engine.kernel.run()
     assert engine.kernel.fault is None, engine.kernel.fault
     result: dict[str, Any] = json.loads(json.dumps(summary(engine)))
@@ -60,10 +65,40 @@ def run(
     return result
 
 
+def built(
+    db: Path,
+    feed: str,
+    *,
+    symbols: tuple[str, ...] = SYMBOLS,
+    timeframe: str = "5m",
+    settings: tuple[tuple[str, str], ...] = LIVELY,
+    seed: int | None = None,
+    sim_edge: float = 0.0,
+    **options: Any,
+) -> Engine:
+    """The engine of such a run, not begun."""
+    config = Config(
+        engine=EngineSection(
+            feed=feed, symbols=symbols, timeframe=timeframe, approval="auto", seed=seed, speed=0.0,
+            sim_edge=sim_edge,
+        ),
+        paths=PathsSection(db=str(db)),
+    )  # fmt: skip
+    return build(config, RunOptions(settings=settings, symbols_given=True, **options), "test")
+
+
 def books(db: Path) -> list[tuple[str, str, Decimal, Decimal, Decimal, int]]:
     with Reader(db) as reader:
         fills = [e.record.fill for e in reader.events(limit=-1) if isinstance(e.record, Filled)]
     return [(f.symbol, str(f.side), f.quantity, f.price, f.fee, f.time_ns) for f in fills]
+
+
+def unmade(db: Path) -> list[Any]:
+    """What trades that were not made came to; a restart may give them other ids."""
+    with Reader(db) as reader:
+        found = reader.counterfactuals(-1)
+    plain = (msgspec.to_builtins(msgspec.structs.replace(one, id="")) for one in found)
+    return sorted(plain, key=lambda one: (one["time_ns"], one["symbol"], one["kind"]))
 
 
 def test_the_same_recording_gives_the_same_digest(market: Path, tmp_path: Path) -> None:
@@ -94,8 +129,9 @@ def test_one_altered_price_gives_another_digest(market: Path, tmp_path: Path) ->
     assert altered["digest"] != first["digest"]
 
 
-def test_a_replay_in_parts_gives_the_books_of_the_whole(market: Path, tmp_path: Path) -> None:
-    run(tmp_path / "whole.db", f"replay:{market}")
+def test_a_replay_in_parts_gives_the_books_of_the_whole(
+    market: Path, whole: Path, tmp_path: Path
+) -> None:
     parts = tmp_path / "parts.db"
     chance = source(1, "parts")
     bars = run(parts, f"replay:{market}", lasting="400m")["bars"]
@@ -105,7 +141,27 @@ def test_a_replay_in_parts_gives_the_books_of_the_whole(market: Path, tmp_path: 
         assert more["bars"] > 0
         bars += more["bars"]
     assert bars == MINUTES * len(SYMBOLS)
-    assert books(parts) == books(tmp_path / "whole.db")
+    assert books(parts) == books(whole)
+    assert len(unmade(parts)) > 10
+    assert unmade(parts) == unmade(whole)
+
+
+def test_a_killed_replay_follows_on_what_was_not_made(
+    market: Path, whole: Path, tmp_path: Path
+) -> None:
+    """Whatever moment it is killed at: what lies since the last note is gone through again."""
+    parts, chance = tmp_path / "parts.db", source(2, "kills")
+    killed_at = sorted(chance.randrange(500, MINUTES * len(SYMBOLS)) for _ in range(8))
+    for bars in killed_at:
+        engine = built(parts, f"replay:{market}", resume=parts.exists())
+        engine.kernel.begin()
+        while engine.desk.feed.position < bars:
+            assert engine.kernel.step()
+        engine.desk.journal.barrier()
+        engine.desk.journal.close()
+    run(parts, f"replay:{market}", resume=True)
+    assert len(unmade(parts)) > 5
+    assert unmade(parts) == unmade(whole)
 
 
 def test_a_fresh_replay_leaves_the_last_journal_beside(market: Path, tmp_path: Path) -> None:

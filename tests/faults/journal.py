@@ -194,7 +194,9 @@ class Flips:
 
 
 def _belief(state: Recovered) -> dict[str, Any]:
-    return {name: getattr(state, name) for name in state.__struct_fields__ if name != "folded"}
+    known = {name: getattr(state, name) for name in state.__struct_fields__ if name != "folded"}
+    # As text: a mark may be NaN, which equals nothing.
+    return {**known, "followed": repr(state.followed)}
 
 
 def flip_bytes(folder: Path, seed: int, flips: int, trades: int = 12) -> Flips:

@@ -34,6 +34,7 @@ def belief(script: Script) -> dict[str, Any]:
     """Everything that must survive a restart, in plain values."""
     desk = script.desk
     ledger = desk.ledger
+    follower = script.kernel.entries.follower
     rows = script.kernel.exits.rows()
     active = script.state() is Control.ACTIVE
     return {
@@ -52,6 +53,8 @@ def belief(script: Script) -> dict[str, Any]:
         "statistics": [desk.statistics.expected("technical", "", 100.0, _FREE)],
         "parameters": [(name, scope, set_.value) for name, scope, set_ in desk.params.items()],
         "ids": desk.ids.counters(),
+        "unmade": [msgspec.json.encode(path.kept(0)) for path in follower.running()],
+        "unmade and ended": [msgspec.json.encode(view) for view in desk.followed],
     }  # fmt: skip
 
 

@@ -85,16 +85,25 @@ def make_breakers() -> tuple[BreakerView, ...]:
 def make_counterfactuals() -> tuple[Counterfactual, ...]:
     """One that is still followed, one that would have won, one that would have lost."""
     rows = (
-        ("X-9", "denied", "spread", 0.4, "", (("1m", 0.1),)),
-        ("P-3", "rejected", "not today", 2.1, "take_profit", (("1m", 0.1), ("5m", 1.4))),
-        ("X-2", "denied", "cooldown", -1.2, "stop_loss", ()),
+        ("X-9", "denied", "spread", 0.4, "", (("1m", 0.1),), 0),
+        (
+            "P-3",
+            "rejected",
+            "not today",
+            2.1,
+            "take_profit",
+            (("1m", 0.1), ("5m", 1.4)),
+            12 * MINUTE,
+        ),
+        ("X-2", "denied", "cooldown", -1.2, "stop_loss", (), 0),
     )
     return tuple(
         Counterfactual(
             id=name, symbol="BTC/USDT", kind=kind, code=code, time_ns=START_NS, price=61_000.0,
-            direction="LONG", pnl_pct=pct, ended=ended, marks=marks,
+            direction="LONG", pnl_pct=pct, ended=ended, marks=marks, gross_pct=pct + 0.2,
+            who="person" if kind == "rejected" else "engine", unseen_ns=unseen,
         )
-        for name, kind, code, pct, ended, marks in rows
+        for name, kind, code, pct, ended, marks, unseen in rows
     )  # fmt: skip
 
 

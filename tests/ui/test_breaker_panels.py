@@ -29,3 +29,5 @@ def test_a_trade_that_was_not_made_tells_by_whom_and_its_marks() -> None:
     panel.move(1)
     assert "5m" in panel.text
     assert "+1.40" in panel.text
+    assert "No by person" in panel.text
+    assert "Not seen 12 m" in panel.text
