@@ -49,7 +49,7 @@ def approve(
         found = _approvable(reader, proposal, digest)
         return c.Approve(proposal=found.id, digest=found.digest, version=found.version, **base)
 
-    return _act(make, config, db, feed, mode, as_json)
+    return act(make, config, db, feed, mode, as_json)
 
 
 def reject(
@@ -67,7 +67,7 @@ def reject(
         _book(reader, proposal).reject(proposal)
         return c.Reject(proposal=proposal, reason=reason, **base)
 
-    return _act(make, config, db, feed, mode, as_json)
+    return act(make, config, db, feed, mode, as_json)
 
 
 def override(
@@ -94,7 +94,7 @@ def override(
         side = Direction(direction.upper())
         return c.Override(symbol=wanted, direction=side, reason=reason.strip(), **base)
 
-    return _act(make, config, db, feed, mode, as_json)
+    return act(make, config, db, feed, mode, as_json)
 
 
 def pause(
@@ -106,7 +106,7 @@ def pause(
     as_json: Json = False,
 ) -> int:
     """Stop new entries (REDUCING); exits go on."""
-    return _act(lambda _, base: c.Pause(reason=reason, **base), config, db, feed, mode, as_json)
+    return act(lambda _, base: c.Pause(reason=reason, **base), config, db, feed, mode, as_json)
 
 
 def resume(
@@ -118,7 +118,7 @@ def resume(
     as_json: Json = False,
 ) -> int:
     """Admit entries again, also after a halt."""
-    return _act(lambda _, base: c.Resume(reason=reason, **base), config, db, feed, mode, as_json)
+    return act(lambda _, base: c.Resume(reason=reason, **base), config, db, feed, mode, as_json)
 
 
 def halt(
@@ -130,7 +130,7 @@ def halt(
     as_json: Json = False,
 ) -> int:
     """Halt: protective exits and your own closes only."""
-    return _act(lambda _, base: c.Halt(reason=reason, **base), config, db, feed, mode, as_json)
+    return act(lambda _, base: c.Halt(reason=reason, **base), config, db, feed, mode, as_json)
 
 
 def close(
@@ -153,7 +153,7 @@ def close(
         found = _position(reader, position)
         return c.ClosePosition(position=found, fraction=fraction, reason=reason, **base)
 
-    return _act(make, config, db, feed, mode, as_json)
+    return act(make, config, db, feed, mode, as_json)
 
 
 def flatten(
@@ -171,7 +171,7 @@ def flatten(
             raise CommandRefused("not_typed", "nothing was closed", "add --typed FLATTEN")
         return c.Flatten(typed=typed, **base)
 
-    return _act(make, config, db, feed, mode, as_json)
+    return act(make, config, db, feed, mode, as_json)
 
 
 # What the journal can already tell.
@@ -217,7 +217,7 @@ def _position(reader: Reader, name: str) -> str:
     raise CommandRefused("unknown_position" if not fits else "ambiguous_position", what, known)
 
 
-def _act(
+def act(
     make: Made,
     config_file: Path | None,
     db: Path | None,
@@ -225,6 +225,7 @@ def _act(
     mode: str | None,
     as_json: bool,
 ) -> int:
+    """Send a command to the engine of the journal that is meant, and tell its answer."""
     picked = pick_for(config_file, db, feed, mode)
     try:
         outcome = send(make, picked)

@@ -13,7 +13,18 @@ from typing import Annotated, Any
 
 import typer
 
-from app import acting, crash, drilling, honesty, reading, visiting, whying
+from app import (
+    acting,
+    answering,
+    crash,
+    drilling,
+    honesty,
+    ledger,
+    reading,
+    visiting,
+    whying,
+    worth,
+)
 from app.launch import Looks, complain, config_folder, open_screen
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -332,6 +343,9 @@ def configured(path: Path | None, db: Path | None = None, feed: str | None = Non
 
 reading.register(app)
 acting.register(app)
+ledger.register(app)
+worth.register(app)
+answering.register(app)
 drilling.register(app)
 whying.register(app)
 honesty.register(app)

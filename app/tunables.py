@@ -107,7 +107,10 @@ def journal_parameters(db: Path) -> Parameters:
                 params.set(name, text.strip("()"), "the run's configuration or command line")
     for record in later:
         value = msgspec.json.decode(record.after)
-        params.set(record.name, value, record.who, Scope(*record.scope))
+        if value is None:
+            params.unset(record.name, Scope(*record.scope))
+        else:
+            params.set(record.name, value, record.who, Scope(*record.scope))
     return params
 
 

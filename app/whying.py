@@ -1,4 +1,5 @@
-"""`quarterdeck why`: why a symbol is or isn't traded, a parameter is what it is, a trade was made.
+"""`quarterdeck why`: why a symbol is or isn't traded, why a parameter is what it is, why a trade
+or a change was made.
 
 Answered from the journal, which a running engine keeps fresh to the minute, so that nobody
 has to guess and no screen has to be open.
@@ -13,7 +14,9 @@ from typing import Annotated, Any
 
 import typer
 
+from app import whychange
 from app.journals import ConfigFile, Db, Feed, Json, Mode, Picked, owner, pick_for
+from app.ledger import tell_change
 from app.telling import Table, plain, say, say_facts, say_json, say_table
 from engine.core.clock import iso
 from engine.core.errors import ConfigError, JournalError
@@ -22,7 +25,10 @@ from engine.core.views import Counterfactual, Outlook
 from engine.journal.queries import Reader
 
 What = Annotated[
-    str, typer.Argument(metavar="WHAT", help="a symbol, a parameter, or an id such as P-17 or T-3")
+    str,
+    typer.Argument(
+        metavar="WHAT", help="a symbol, a parameter, or the id of a trade, proposal or change"
+    ),
 ]
 
 
@@ -51,6 +57,8 @@ def why(
         outlook = _outlook(reader, what)
         if outlook is not None:
             return _tell_symbol(_symbol_facts(reader, picked, outlook), as_json)
+        if reader.change(what.upper()) is not None:
+            return tell_change(reader, picked, what.upper(), as_json)
         story = _story(reader, picked, what)
         if story is not None:
             return _tell_story(story, as_json)
@@ -111,6 +119,7 @@ def _symbol_facts(reader: Reader, picked: Picked, seen: tuple[int, Outlook]) -> 
         "engine": owner(picked.path),
         "decision": _decision(decision) if decision is not None else None,
         "gates": [gate_facts(gate) for gate in outlook.gates],
+        "changes": whychange.of_symbol(reader, outlook.symbol),
         "last_denials": [
             {"time": iso(one.time_ns), "code": one.code, "direction": one.direction,
              "value": one.gate.value, "threshold": one.gate.threshold, "price": one.price}
@@ -137,6 +146,7 @@ def _tell_symbol(facts: dict[str, Any], as_json: bool) -> int:
     _tell_gates(facts["gates"])
     for one in facts["last_denials"]:
         say(f"{one['time'][:16]} {one['direction']} refused: {one['code']}")
+    whychange.tell_changes(facts["changes"], "no learner has moved anything of this symbol alone")
     return 0
 
 
@@ -205,6 +215,8 @@ def _story(reader: Reader, picked: Picked, what: str) -> dict[str, Any] | None:
     made = trade or next((t for t in reader.trades(-1) if proposal and t.proposal == proposal.id),
                          None)  # fmt: skip
     facts["trade"] = plain(made) if made is not None else None
+    facts["exit_reason"] = made.exit_reason if made is not None else None
+    facts["knowledge"] = whychange.of_trade(reader, made) if made is not None else None
     facts["position"] = plain(held) if held is not None else None
     return facts
 
@@ -264,6 +276,7 @@ def _tell_story(facts: dict[str, Any], as_json: bool) -> int:
     if trade:
         say(f"{trade['id']} closed by {trade['exit_reason']}: {trade['pnl']} "
             f"({trade['pnl_pct']:+.2f} %) after fees {trade['fees']}")  # fmt: skip
+        whychange.tell_knowledge(facts["knowledge"])
     if made := facts.get("counterfactual"):
         marks = ", ".join(f"{name} {pct:+.2f} %" for name, pct in made["marks"])
         say(f"had it been made: {made['pnl_pct']:+.2f} % ({made['ended']}){': ' if marks else ''}"
@@ -291,11 +304,12 @@ def _parameter_facts(
     if parameter is None:
         return None
     if picked is None:
-        params, history = configured_parameters(load(config).config), []
+        params, history, moved = configured_parameters(load(config).config), [], []
     else:
         params = journal_parameters(picked.path)
         with Reader(picked.path) as reader:
             history = reader.parameter_history(parameter.name)
+            moved = whychange.of_parameter(reader, parameter.name)
     return {
         **parameter_facts(parameter, params),
         "journal": str(picked.path) if picked is not None else None,
@@ -304,6 +318,7 @@ def _parameter_facts(
              "before": one.before, "after": one.after, "who": one.who}
             for one in history
         ],
+        "changes": moved,
     }  # fmt: skip
 
 
@@ -325,4 +340,5 @@ def _tell_parameter(facts: dict[str, Any], as_json: bool) -> int:
     ]  # fmt: skip
     say_table(Table("history", ("time", "scope", "before", "after", "who"), rows,
                     empty="never set while an engine ran"))  # fmt: skip
+    whychange.tell_changes(facts["changes"])
     return 0

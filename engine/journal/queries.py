@@ -272,14 +272,17 @@ class Reader:
         found = self._learned("changes", ChangeMoved, 1, id=name)
         return found[0] if found else None
 
-    def change_history(self, name: str) -> list[ChangeMoved]:
-        """Every step of a change, oldest first."""
-        return self._learned("change_history", ChangeMoved, change_id=name)[::-1]
+    def change_steps(self, name: str) -> list[tuple[int, ChangeMoved]]:
+        """Every step of a change with its seq, oldest first."""
+        return self._counted("change_history", name)
+
+    def comparisons(self, name: str | None = None) -> list[tuple[int, ComparedOn]]:
+        """What changes were compared on with its seq, in the order in which it was counted."""
+        return self._counted("change_evidence", name)
 
     def compared(self, change: str | None = None) -> list[Compared]:
-        """What a change was compared on, oldest first: the order in which it was counted."""
-        found = self._learned("change_evidence", ComparedOn, change_id=change)
-        return [r.compared for r in reversed(found)]
+        """As `comparisons`, the values alone."""
+        return [record.compared for _, record in self.comparisons(change)]
 
     def trials(self, limit: int = -1) -> list[Trials]:
         return [r.trials for r in self._learned("trials", TrialsRun, limit)]
@@ -337,6 +340,14 @@ class Reader:
         """Whether there is such a table or view; older files lack the later ones."""
         query = "SELECT 1 FROM sqlite_schema WHERE name = ?"
         return next(self._rows(query, table), None) is not None
+
+    def _counted(self, table: str, change: str | None) -> list[Any]:
+        if not self.has(table):
+            return []
+        where, values = ("t.change_id = ?", [change]) if change else ("1", [])
+        join = f"JOIN {table} t ON t.seq = e.seq"
+        events = self._events(join, where, values, "ASC", -1)
+        return [(event.seq, event.record) for event in events]
 
     def _learned(
         self, table: str, kind: type[Any], limit: int = -1, **where: str | None

@@ -45,8 +45,8 @@ def test_changes_are_read_as_they_stand_with_their_history_and_comparisons(journ
         assert found.change.state is ChangeState.LAPSED
         assert found.change.shadow is not None
         assert found.change.shadow.n == 12
-        history = reader.change_history("L-1")
-        assert [r.why for r in history] == ["suggested", "undecided"]
+        history = reader.change_steps("L-1")
+        assert [r.why for _, r in history] == ["suggested", "undecided"]
         compared = reader.compared("L-1")
         assert [one.opportunity for one in compared] == [f"W-{n}" for n in range(1, 13)]
         assert reader.change("L-9") is None

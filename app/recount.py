@@ -1,0 +1,99 @@
+"""The figures of a change counted again from what it was compared on.
+
+The ledger counts as comparisons come and writes its figures where it decides; what stands in
+the journal can therefore be checked by anyone, with the same confidence sequence over the same
+comparisons in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from app.telling import plain
+from engine.core.learning import Change, ChangeState, Compared, Evidence
+from engine.core.records import OpportunityBegan, OpportunityEnded
+from engine.journal.queries import Reader
+from engine.learning.confidence import sequence_of
+
+BEFORE_FEES = "new less old, before fees"
+AFTER_FEES = "new less old, after fees"
+
+VERDICTS = {
+    ChangeState.ASKED: "waits for a person",
+    ChangeState.APPLIED: "undecided",
+    ChangeState.KEPT: "keep",
+    ChangeState.ROLLED_BACK: "rolled back: it was worse",
+    ChangeState.STOPPED: "stopped: it cost too much",
+    ChangeState.EXPIRED: "expired undecided",
+    ChangeState.LAPSED: "lapsed undecided",
+    ChangeState.RELEASED: "released: it helps no longer",
+    ChangeState.REVERTED: "reverted by a person",
+    ChangeState.REFUSED: "refused before it was applied",
+    ChangeState.SUPERSEDED: "superseded by a verdict",
+}
+"""What became of a change, in words."""
+
+
+def counted(compared: Iterable[Compared]) -> tuple[Evidence, Evidence]:
+    """New less old over these comparisons in R, before and after fees, with their ids."""
+    rows = tuple(compared)
+    ids = tuple(one.opportunity for one in rows)
+    gross = sequence_of(one.new_gross - one.old_gross for one in rows)
+    net = sequence_of(one.new_net - one.old_net for one in rows)
+    return gross.evidence(BEFORE_FEES, "R", ids), net.evidence(AFTER_FEES, "R", ids)
+
+
+def current(change: Change, compared: Sequence[Compared]) -> Change:
+    """The change with its comparison as far as the journal has it."""
+    from msgspec.structs import replace
+
+    if not compared:
+        return change
+    shadow, net = counted(compared)
+    return replace(change, shadow=shadow, net=net)
+
+
+def checks(reader: Reader, name: str) -> list[dict[str, Any]]:
+    """Each figure that the ledger wrote for a change beside the one counted again.
+
+    Two figures agree when every number in them is the same; nothing is rounded.
+    """
+    rows = reader.comparisons(name)
+    found: list[dict[str, Any]] = []
+    for seq, step in reader.change_steps(name):
+        shadow, net = counted(row.compared for at, row in rows if at < seq)
+        for figure, stored, again in (
+            ("shadow", step.change.shadow, shadow),
+            ("net", step.change.net, net),
+        ):
+            if stored is not None:
+                found.append(_check(figure, step.change.state, stored, again))
+    return found
+
+
+def _check(figure: str, state: ChangeState, stored: Evidence, again: Evidence) -> dict[str, Any]:
+    one, other = _numbers(stored), _numbers(again)
+    return {
+        "figure": figure, "state": str(state), "stored": one, "counted_again": other,
+        "agrees": one == other,
+    }  # fmt: skip
+
+
+def _numbers(evidence: Evidence) -> dict[str, Any]:
+    return {
+        "n": evidence.n, "mean": plain(evidence.mean), "low": plain(evidence.low),
+        "high": plain(evidence.high),
+    }  # fmt: skip
+
+
+def missing(reader: Reader, change: Change) -> list[str]:
+    """Ids in a change's evidence that are no opportunity and no trade of this journal."""
+    known = {_id_of(record) for record in reader.opportunities()}
+    known |= {trade.id for trade in reader.trades(-1)}
+    wanted = {*change.evidence.ids, *(c.opportunity for c in reader.compared(change.id))}
+    return sorted(wanted - known)
+
+
+def _id_of(record: OpportunityBegan | OpportunityEnded) -> str:
+    return record.opportunity.id
