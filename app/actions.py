@@ -119,7 +119,7 @@ ACTIONS: tuple[Action, ...] = (
            Danger.SAFE, why.no_order, "cancel", ("orders",)),
     Action("pause", "Pause new entries, or resume", ("p",), "pause", "Control",
            danger=Danger.ACTS, why_disabled=why.disconnected, footer="pause",
-           help="pausing is instant, resuming asks"),
+           help="pausing is instant, from inside a dialog too; resuming asks"),
     Action("halt", "Halt: protective exits only", (), "halt", "Control",
            danger=Danger.SAFE, why_disabled=why.disconnected),
     Action("flatten", "FLATTEN: cancel all orders, close all positions", ("ctrl+x",), "flatten",

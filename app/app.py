@@ -108,20 +108,22 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.call_after_refresh(self._started)
 
     def _started(self) -> None:
-        for trouble in self.theme_troubles:
-            self.say(trouble, "warn")
+        if self.theme_troubles:
+            self.say("; ".join(self.theme_troubles), "warn")
         if self.options.theme_folder is not None:
             self.set_interval(THEME_SECONDS, self._look_at_themes)
         if self.after_first_frame is not None:
             self.after_first_frame()
 
     def _look_at_themes(self) -> None:
-        for trouble in self.reload_themes():
-            self.say(trouble, "warn")
+        if troubles := self.reload_themes():
+            self.say("; ".join(troubles), "warn")
 
     def say(self, text: str, style: str = "") -> None:
         """Say what happened, in the message line."""
         self.frame.say(text, style)
+        if self.screen_stack and isinstance(self.screen, Dialog):
+            self.screen.tell(text, style)
 
     def attach(self, hub: Hub, overlays: Overlays | None = None, served: bool = False) -> None:
         """Give the screen its engine; call it on the screen's thread.
@@ -317,10 +319,24 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             if (
                 not event.is_forwarded
                 and isinstance(event, (events.Key, events.Paste, events.MouseDown, events.MouseUp))
-                and self._deaf()
+                and (self._pauses(event) or self._deaf())
             ):
                 return
         await super().on_event(event)
+
+    def _pauses(self, event: events.Event) -> bool:
+        """Pause entries from inside a dialog, even a deaf one: the safe direction never waits.
+
+        A line that is typed into keeps its letters, and an answer on the same key its meaning.
+        """
+        top = self.screen_stack[-1] if self.screen_stack else None
+        if not isinstance(event, events.Key) or not isinstance(top, Dialog):
+            return False
+        pause = next(action for action in self.actions if action.id == "pause")
+        if event.key not in pause.keys or top.takes(event.key):
+            return False
+        self.controlling.pause_from_dialog()
+        return True
 
     def _deaf(self) -> bool:
         stack = self.screen_stack

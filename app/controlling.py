@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import describe
 from app.dialogs import Answer, Choice, Field
+from app.state import disconnected
 from engine.core import commands as cmd
 from engine.core.commands import Ack
 from engine.core.types import ApprovalMode, Control
@@ -49,6 +50,16 @@ class Controlling:
                 else None
             ),
         )
+
+    def pause_from_dialog(self) -> None:
+        """The safe half of the key: a dialog stays open, and resuming is not asked in it."""
+        state = self.deck.state()
+        if why := disconnected(state):
+            self.deck.say(f"nothing was paused, {why}", "warn")
+        elif state.control is Control.ACTIVE:
+            self.deck.order(cmd.Pause(id=self.deck.new_id()), "pause new entries")
+        else:
+            self.deck.say(f"entries are paused already: {state.control.value}", "note")
 
     def do_halt(self, _argument: str) -> None:
         self.deck.order(cmd.Halt(id=self.deck.new_id(), reason="a person halted"), "halt")
@@ -141,7 +152,7 @@ class Controlling:
                 [left_behind(len(snapshot.positions))],
             ]
             choices = [
-                Choice("p", "Pause and quit", "pause"),
+                Choice("e", "Pause entries and quit", "pause"),
                 Choice("f", "Flatten and quit", "flatten", danger=True),
                 Choice("y", "Quit", "quit"),
             ]

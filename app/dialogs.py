@@ -180,11 +180,20 @@ class Dialog(ModalScreen[Answer]):
         self._opened_ns: int | None = None
         self.body = Body(rows, indent)
         self.choices = Choices(choices)
+        self.heading = Bar("dialog-title", [(title, "bold")])
+
+    def tell(self, text: str, style: str) -> None:
+        """Say beside the title what happened meanwhile: the dialog may cover the message line."""
+        said = (text, f"bold {style}" if style else "")
+        self.heading.put([(self._title, "bold"), ("  ", ""), said])
+
+    def takes(self, key: str) -> bool:
+        """Whether a key means something here, so that it must not do anything else."""
+        return isinstance(self.focused, Input) or any(key == choice.key for choice in self._choices)
 
     def compose(self) -> ComposeResult:
-        title = Bar("dialog-title", [(self._title, "bold")])
         with Vertical():
-            yield title
+            yield self.heading
             yield self.body
             yield from self.fields()
             yield self.choices

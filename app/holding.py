@@ -100,7 +100,7 @@ class Holding:
                 [
                     Choice("a", "All of it", "1", danger=True),
                     Choice("h", "Half", "0.5"),
-                    Choice("p", "A part …", "part"),
+                    Choice("s", "Some of it …", "part"),
                 ],
                 "c",
             ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from rich.color import Color, ColorSystem
+from rich.color_triplet import ColorTriplet
 from rich.console import Console
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -45,6 +46,19 @@ class Painter:
         self._ids: dict[Style | None, int] = {}
         self._pens: list[Pen] = []
         self._system: ColorSystem | None = None
+        self._own: tuple[ColorTriplet, ColorTriplet] | None = None
+
+    def own_ground(self, colours: tuple[str | None, str | None] | None) -> None:
+        """Draw these two, text and ground, as the terminal's defaults; None draws all as given."""
+        text, ground = colours or (None, None)
+        own = None
+        if text is not None and ground is not None:
+            own = (Color.parse(text).get_truecolor(), Color.parse(ground).get_truecolor())
+        if own != self._own:
+            self._own = own
+            self._ids.clear()
+            self._pens.clear()
+            self.forget()
 
     def forget(self) -> None:
         """Send everything again: the terminal may show something else than was sent."""
@@ -115,8 +129,19 @@ class Painter:
         number = self._ids.get(style)
         if number is None:
             number = self._ids[style] = len(self._pens)
-            self._pens.append(_pen(style, self._system))
+            self._pens.append(self._pen(style))
         return number
+
+    def _pen(self, style: Style | None) -> Pen:
+        system = self._system
+        if style is None or (system is None and not style):
+            return "", "", ""
+        attributes = ";".join(code for name, code in _ATTRIBUTES if getattr(style, name))
+        text, ground = style.color, style.bgcolor
+        if self._own is not None:
+            text = None if text and text.triplet == self._own[0] else text
+            ground = None if ground and ground.triplet == self._own[1] else ground
+        return attributes, _codes(text, system, True), _codes(ground, system, False)
 
 
 def _pieces(update: CompositorUpdate) -> Iterator[tuple[int, int, Strip]]:
@@ -160,13 +185,6 @@ def _past_wide(cells: list[tuple[str, int]], end: int) -> int:
     while end < len(cells) and not cells[end][0]:
         end += 1
     return end
-
-
-def _pen(style: Style | None, system: ColorSystem | None) -> Pen:
-    if style is None or (system is None and not style):
-        return "", "", ""
-    attributes = ";".join(code for name, code in _ATTRIBUTES if getattr(style, name))
-    return attributes, _codes(style.color, system, True), _codes(style.bgcolor, system, False)
 
 
 def _codes(colour: Color | None, system: ColorSystem | None, foreground: bool) -> str:

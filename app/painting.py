@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.color import ColorSystem
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.screen import Screen
@@ -24,21 +25,36 @@ class PaintingApp(App[int], inherit_bindings=False):
         super().__init__(driver_class=_driver_class())
         self.painter = Painter()
         self.animation_level = "none"
+        self._terminal_colours = self.console._color_system
+        self._wanted = self.options.theme
         self._choose_theme()
 
     def _choose_theme(self) -> None:
         for each in self.themes.values():
             self.register_theme(each)
-        wanted = theme.LOW_COLOR if self.options.low_color else self.options.theme
-        if wanted not in self.themes:
-            self.theme_troubles.append(f"theme {wanted} is missing, {theme.FALLBACK} is used")
-            wanted = theme.FALLBACK
-        self.set_reactive(App.theme, wanted)
-        self.stylesheet.set_variables(self.get_css_variables())
         if self.options.low_color:
-            from rich.color import ColorSystem
+            self._wanted = theme.LOW_COLOR
+        chosen = self._wanted
+        if chosen not in self.themes:
+            self.theme_troubles.append(f"theme {chosen} is missing, {theme.FALLBACK} is used")
+            chosen = theme.FALLBACK
+        self.set_reactive(App.theme, chosen)
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._suit_terminal()
 
-            self.console._color_system = ColorSystem.STANDARD
+    def _suit_terminal(self) -> None:
+        """Sixteen colours on the terminal's own ground for the theme that asks for these."""
+        own = self.theme == theme.LOW_COLOR and self._terminal_colours is not None
+        self.console._color_system = ColorSystem.STANDARD if own else self._terminal_colours
+        shown = self.themes[self.theme]
+        self.painter.own_ground(
+            (shown.foreground, shown.background) if own else None  # the terminal's defaults
+        )
+
+    def choose_theme(self, name: str) -> None:
+        """Draw in this theme from now on, and return to it when it comes back after an error."""
+        self._wanted = name
+        self.theme = name
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return dict(theme.ROLES)
@@ -49,6 +65,7 @@ class PaintingApp(App[int], inherit_bindings=False):
         The start's theme is in the stylesheet before anything is drawn with it.
         """
         if self._first_frame:
+            self._suit_terminal()
             super()._watch_theme(theme_name)
 
     def reload_themes(self) -> list[str]:
@@ -60,11 +77,13 @@ class PaintingApp(App[int], inherit_bindings=False):
         self.themes, troubles = theme.load(self.options.theme_folder)
         for each in self.themes.values():
             self.register_theme(each)
-        if self.theme not in self.themes:
-            self.theme = theme.FALLBACK
-            troubles.append(f"the theme is gone, {theme.FALLBACK} is used")
-        else:
+        if self._wanted in self.themes and self.theme != self._wanted:
+            self.theme = self._wanted
+        elif self.theme in self.themes:
             self._watch_theme(self.theme)
+        else:
+            self.theme = theme.FALLBACK
+            troubles.append(f"theme {self._wanted} is gone, {theme.FALLBACK} is used until then")
         return troubles
 
     def _display(self, screen: Screen[Any], renderable: Any) -> None:

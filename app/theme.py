@@ -15,30 +15,23 @@ from typing import Any
 from textual.theme import Theme
 
 from engine.core.errors import ConfigError
+from widgets.roles import ATTRIBUTES, BLENDS, DEFAULTS
 
 FALLBACK = "dark"
-LOW_COLOR = "basic"
+LOW_COLOR = "ansi"
+"""The theme that takes the terminal's own sixteen colours."""
 BASE = (
     "primary", "secondary", "accent", "foreground", "background", "surface", "panel",
     "success", "warning", "error",
 )  # fmt: skip
-ROLES: dict[str, str] = {
-    "gain": "#4cb782",
-    "loss": "#e5534b",
-    "stale": "#d9a441",
-    "danger": "#ff5f56",
-    "warn": "#d9a441",
-    "note": "#6cb6ff",
-    "muted": "#76828f",
-    "mark": "#c792ea",
-    "sim": "#c792ea",
-    "replay": "#6cb6ff",
-    "live": "#ff8c42",
-    "entry": "#6cb6ff",
-    "stop": "#e5534b",
-    "target": "#4cb782",
-}
+ROLES: dict[str, str] = {role: DEFAULTS[role] for role in DEFAULTS if role not in BASE}
 """Every role with the colour that stands in where a theme does not name it."""
+
+QUIET = tuple(BLENDS)
+"""Tones that are blended out of the others unless a theme names them."""
+
+GROUNDS = ("cursor", "rest")
+"""Quiet tones that may be an attribute instead of a colour, as where a ground is unknown."""
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -53,7 +46,7 @@ def parse(text: str, source: str) -> Theme:
     if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9-]{1,30}", name):
         raise ConfigError(f"theme {source}: no name", 'write name = "mine" in small letters')
     base = _colours(data.get("base", {}), BASE, source)
-    roles = _colours(data.get("roles", {}), tuple(ROLES), source)
+    roles = _colours(data.get("roles", {}), (*ROLES, *QUIET), source)
     if "primary" not in base:
         raise ConfigError(f"theme {source}: base.primary is missing")
     return Theme(
@@ -70,6 +63,8 @@ def _colours(table: Any, known: tuple[str, ...], source: str) -> dict[str, Any]:
     for key, value in table.items():
         if key not in known:
             raise ConfigError(f"theme {source}: unknown role {key}", f"roles: {', '.join(known)}")
+        if key in GROUNDS and value in ATTRIBUTES:
+            continue
         if not isinstance(value, str) or not _COLOUR.fullmatch(value):
             raise ConfigError(f"theme {source}: {key} is no colour", "write it as #rrggbb")
     return table

@@ -173,8 +173,8 @@ class Views:
 
     def use_theme(self, name: str) -> None:
         """Change the colours; everything is painted once."""
-        self.deck.theme = name
-        self.deck.say(f"theme {name}", "note")
+        self.deck.choose_theme(name)
+        self.deck.say(f"theme {name}; screen.theme in the configuration keeps it", "note")
 
     def do_palette(self, _argument: str) -> None:
         self.deck.action_command_palette()

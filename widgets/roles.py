@@ -18,24 +18,24 @@ DEFAULTS: Mapping[str, str] = {
     "primary": "#4a90d9",
     "accent": "#d9a441",
     "gain": "#4cb782",
-    "loss": "#e5534b",
+    "loss": "#f47067",
     "stale": "#d9a441",
-    "danger": "#ff5f56",
+    "danger": "#ff7b72",
     "warn": "#d9a441",
     "note": "#6cb6ff",
-    "muted": "#76828f",
+    "muted": "#919ca8",
     "mark": "#c792ea",
     "sim": "#c792ea",
     "replay": "#6cb6ff",
     "live": "#ff8c42",
     "entry": "#6cb6ff",
-    "stop": "#e5534b",
+    "stop": "#f47067",
     "target": "#4cb782",
 }
 """Every role with the colour that stands in where a theme does not name it."""
 
 # Quiet tones between background and another colour: (from, to, how far), unless named.
-_BLENDS: Mapping[str, tuple[str, str, float]] = {
+BLENDS: Mapping[str, tuple[str, str, float]] = {
     "frame": ("background", "foreground", 0.24),
     "grid": ("background", "foreground", 0.13),
     "cursor": ("background", "primary", 0.30),
@@ -46,7 +46,7 @@ _BLENDS: Mapping[str, tuple[str, str, float]] = {
 }
 
 _ALIASES: Mapping[str, str] = {"dim": "muted"}
-_ATTRIBUTES = frozenset(("bold", "italic", "underline", "reverse", "strike"))
+ATTRIBUTES = frozenset(("bold", "italic", "underline", "reverse", "strike"))
 
 
 class Roles:
@@ -69,10 +69,12 @@ class Roles:
     def _resolve(self, words: str) -> Style:
         style = self._base
         for word in words.split():
-            if word in _ATTRIBUTES:
+            if word in ATTRIBUTES:
                 style += Style.parse(word)
             elif word.startswith("on:"):
-                if (colour := self.colour(word[3:])) is not None:
+                if self._variables.get(word[3:]) in ATTRIBUTES:
+                    style += Style.parse(self._variables[word[3:]])
+                elif (colour := self.colour(word[3:])) is not None:
                     style += Style(bgcolor=colour.rich_color)
             elif (colour := self.colour(word)) is not None:
                 style += Style(color=colour.rich_color)
@@ -84,8 +86,8 @@ class Roles:
         named = _parse(self._variables.get(role, ""))
         if named is not None:
             return named
-        if role in _BLENDS:
-            start, end, share = _BLENDS[role]
+        if role in BLENDS:
+            start, end, share = BLENDS[role]
             low, high = self.colour(start), self.colour(end)
             return low.blend(high, share) if low and high else None
         return _parse(DEFAULTS.get(role, ""))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from engine.core.commands import (
     CancelOrder,
@@ -14,6 +15,7 @@ from engine.core.commands import (
     MoveTargets,
     Override,
     Pause,
+    Reject,
     Resume,
     SetApproval,
     SetSpeed,
@@ -52,6 +54,66 @@ def test_resuming_asks_shows_why_and_takes_no_enter_alone() -> None:
         assert isinstance(deck.hub.last(), Resume)
 
     drive(script, hub=FakeHub(world(control=paused(Control.HALTED))))
+
+
+@pytest.mark.parametrize("opener", ["c", "q", "question_mark", "enter"])
+def test_p_pauses_from_inside_a_dialog_which_stays_as_it_is(opener: str) -> None:
+    async def script(deck: Deck) -> None:
+        if opener in ("c", "enter"):
+            await deck.press("tab")
+        await deck.press(opener)
+        dialog = deck.dialog
+        index = dialog.choices.index
+        await deck.press("p")
+        assert [type(command) for command in deck.hub.sent] == [Pause]
+        await deck.look()
+        assert "REDUCING" in deck.status
+        assert deck.dialog is dialog
+        assert dialog.choices.index == index
+        assert "pause done" in dialog.heading.says
+        await deck.press("p")
+        assert "paused already" in dialog.heading.says
+        assert len(deck.hub.sent) == 1, "resuming is not asked inside a dialog"
+
+    drive(script)
+
+
+def test_p_pauses_in_the_quarter_second_in_which_a_dialog_is_deaf() -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press("tab", "c")
+        deck.dialog._opened_ns = deck.time()
+        assert deck.dialog.deaf
+        await deck.pilot.press("a")
+        assert deck.hub.sent == []
+        await deck.pilot.press("p")
+        assert [type(command) for command in deck.hub.sent] == [Pause]
+
+    drive(script)
+
+
+def test_a_line_that_is_typed_into_takes_the_letter_p() -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press("x")
+        await deck.write("spread")
+        assert [type(command).__name__ for command in deck.hub.sent] == ["Reject"]
+        await deck.press("enter")
+        last = deck.hub.last()
+        assert isinstance(last, Reject)
+        assert last.reason == "spread"
+        await deck.press("slash")
+        await deck.write("p")
+        assert all(type(command) is not Pause for command in deck.hub.sent)
+
+    drive(script)
+
+
+def test_a_pause_inside_a_read_only_dialog_says_why_not() -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press("question_mark", "p")
+        assert deck.hub.sent == []
+        assert "read-only" in deck.dialog.heading.says
+
+    drive(script, readonly=True)
 
 
 def test_flatten_is_typed_in_full() -> None:
@@ -110,7 +172,7 @@ def test_c_closes_all_half_or_a_part() -> None:
         await deck.press("c", "h")
         assert isinstance(sent := deck.hub.last(), ClosePosition)
         assert sent.fraction == 0.5
-        await deck.press("c", "p")
+        await deck.press("c", "s")
         await deck.write("130")
         await deck.press("enter", *["backspace"] * 3)
         await deck.write("25")
@@ -206,7 +268,7 @@ def test_quitting_asks_and_pause_and_quit_waits_for_the_pause() -> None:
         assert "without anybody watching the stops" in deck.dialog.body.says
         await deck.press("enter")
         assert deck.app.is_running
-        await deck.press("q", "p")
+        await deck.press("q", "e")
         assert isinstance(deck.hub.last(), Pause)
         deck.app.sampler.step()
         await deck.pilot.pause()

@@ -97,7 +97,7 @@ def test_two_scopes_may_share_a_key() -> None:
 def test_packaged_themes_name_every_role() -> None:
     themes, troubles = theme.load()
     assert troubles == []
-    assert {"dark", "light", "clear", "basic"} <= set(themes)
+    assert {"dark", "light", "clear", "ansi"} <= set(themes)
     for each in themes.values():
         assert set(theme.ROLES) <= set(each.variables)
 
