@@ -36,6 +36,10 @@ class DenialCode(StrEnum):
     DAILY_LOSS = "daily_loss"
     DRAWDOWN = "drawdown"
     ORDER_RATE = "order_rate"
+    COIN_BLACKLISTED = "coin_blacklisted"
+    PAIR_BLOCKED = "pair_blocked"
+    PATTERN_INACTIVE = "pattern_inactive"
+    RULE_NO_TRADE = "rule_no_trade"
     EXPECTED_VALUE = "expected_value"
     CONFIDENCE = "confidence"
 
@@ -70,6 +74,10 @@ _EXPLANATIONS = {
     DenialCode.DAILY_LOSS: "The loss since 00:00 UTC has reached its limit.",
     DenialCode.DRAWDOWN: "Equity has fallen too far from its high-water mark.",
     DenialCode.ORDER_RATE: "Too many orders were sent within a second.",
+    DenialCode.COIN_BLACKLISTED: "The coin is blacklisted, or its test trade is made.",
+    DenialCode.PAIR_BLOCKED: "The strategy was shown to lose in this symbol.",
+    DenialCode.PATTERN_INACTIVE: "The pattern behind the entry is switched off.",
+    DenialCode.RULE_NO_TRADE: "A rule of time or volatility admits no entries now.",
     DenialCode.EXPECTED_VALUE: "The trade isn't expected to earn more than it costs.",
     DenialCode.CONFIDENCE: "The confidence is below the minimum for an entry.",
 }

@@ -24,6 +24,7 @@ from engine.core.learning import (
     Rule,
     Trials,
 )
+from engine.core.lived import EntryContext, JournalEntry, PerformanceRow, StrategyRow
 from engine.core.types import (
     Account,
     Actor,
@@ -379,6 +380,26 @@ class InsightFound(Record, frozen=True, tag="insight"):
     insight: Insight
 
 
+class PositionEntered(Record, frozen=True, tag="entered"):
+    """A position was opened, with what was known then; in its first fill's transaction."""
+
+    context: EntryContext
+
+
+class TradeJournalled(Record, frozen=True, tag="trade_journal"):
+    """A closed trade with its context, again as the prices after its exit come; the last
+    holds. The first stands in the transaction of the trade."""
+
+    entry: JournalEntry
+
+
+class PerformanceMeasured(Record, frozen=True, tag="performance"):
+    """How all trades went, once a day of engine time; strategies by regime, the last holds."""
+
+    periods: tuple[PerformanceRow, ...]
+    strategies: tuple[StrategyRow, ...]
+
+
 class Cursor(Record, frozen=True, tag="cursor"):
     """How far the engine had come when it wrote what stands beside this record.
 
@@ -452,6 +473,9 @@ AnyRecord = (
     | PatternScored
     | RuleSet
     | InsightFound
+    | PositionEntered
+    | TradeJournalled
+    | PerformanceMeasured
     | Cursor
     | Measured
     | Outlooked

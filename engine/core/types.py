@@ -396,6 +396,9 @@ class Proposal(Value, frozen=True):
     origin: Origin = Origin.ENGINE
     why_waits: str = ""
     note: str = ""
+    pattern: str = ""
+    """The way into the trade that it is recognised as, and the condition that triggered it."""
+    condition: str = ""
     margin: Decimal | None = None
     """On a perpetual: what the entry puts aside, and the price at which that is lost (0:
     none)."""

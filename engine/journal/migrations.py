@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import JournalError
+from engine.journal.knowledge import TABLES as KNOWLEDGE
 from engine.journal.schema import (
     ADAPTATIONS,
     BREAKERS,
@@ -68,12 +69,19 @@ def _tell_more_of_the_unmade(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE counterfactuals_before")
 
 
+def _add_knowledge(connection: sqlite3.Connection) -> None:
+    """Version 7 keeps what is known of coins, pairs, patterns and hours, and whole trades."""
+    for statement in statements(KNOWLEDGE):
+        connection.execute(statement)
+
+
 STEPS: Mapping[int, Step] = {
     1: _add_funding,
     2: _add_breakers,
     3: _add_held_bars,
     4: _add_learning,
     5: _tell_more_of_the_unmade,
+    6: _add_knowledge,
 }
 """By the version a step starts from; version 1 is the first that was released."""
 

@@ -35,6 +35,7 @@ from engine.core.records import (
 )
 from engine.core.types import Direction
 from engine.journal.codec import encode
+from engine.journal.knowledge import PROJECTORS as KNOWLEDGE
 from engine.journal.learned import PROJECTORS as LEARNED
 from engine.journal.rows import Row
 from engine.journal.rows import into as _into
@@ -299,6 +300,7 @@ _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     Cooldown: _cooldown,
     Commanded: _command,
     **LEARNED,
+    **KNOWLEDGE,
 }
 
 

@@ -51,6 +51,8 @@ from engine.core.types import (
 )
 from engine.core.views import BreakerView, ControlView, Counterfactual
 from engine.journal.codec import decode
+from engine.journal.lived import KINDS as _LIVED
+from engine.journal.lived import Lived, LivedFold
 
 T = TypeVar("T")
 
@@ -97,6 +99,7 @@ class Recovered(Value, frozen=True):
     aftermaths: dict[str, Aftermath] = msgspec.field(default_factory=dict)
     following: tuple[Following, ...] = ()
     followed: tuple[Counterfactual, ...] = ()
+    lived: Lived = Lived()
 
 
 class _Id(msgspec.Struct):
@@ -162,6 +165,7 @@ class Fold:
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
         self._breakers: dict[str, BreakerView] = {}
+        self._lived = LivedFold()
         self._cursor = ""
         self._accounted = ""
 
@@ -177,6 +181,9 @@ class Fold:
             self._cursor = body
         elif kind == "denial":
             self._used(_denied.decode(body).id)
+            self._lived.denied(body)
+        elif kind in _LIVED:
+            self._lived.event(body)
         elif kind in _NAMED:
             self._name(kind, _named.decode(body), body, seq)
         elif kind == _FOLLOWING:
@@ -193,6 +200,7 @@ class Fold:
             self.positions[of.id] = (body, seq)
         elif kind == "counterfactual":
             self._following.pop(of.id, None)
+            self._lived.followed(body, of.id)
             self._followed.append(body)
         elif kind == "trade" and isinstance(named.position, str):
             self.positions.pop(named.position, None)
@@ -284,6 +292,7 @@ class Fold:
             breakers=tuple(self._breakers.values()),
             following=tuple(r for r in following if isinstance(r, Following)),
             followed=tuple(r.counterfactual for r in followed if isinstance(r, Followed)),
+            lived=self._lived.result(),
         )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 
+from engine.journal.knowledge import TABLES as KNOWLEDGE
+
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 6
+VERSION = 7
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -216,7 +218,7 @@ CREATE INDEX trades_time ON trades (timestamp);
 """
 
 EVENTS += OUTLOOKS
-PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + LEARNING + FOLLOWED
+PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + LEARNING + FOLLOWED + KNOWLEDGE
 
 
 def _guards(table: str) -> str:

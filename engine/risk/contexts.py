@@ -62,6 +62,23 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What was learned that forbids an entry, each in words; empty is nothing.
+
+    A person may override all of it.
+    """
+
+    coin: str = ""
+    pair: str = ""
+    pattern: str = ""
+    rule: str = ""
+
+    @property
+    def refuses(self) -> bool:
+        return bool(self.coin or self.pair or self.pattern or self.rule)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateContext:
     """One candidate entry. Prices and amounts in the quote currency, times in seconds.
 
@@ -100,6 +117,7 @@ class GateContext:
     """The candidate adds to the position there is, so it is no further one."""
     regime: str | None = None
     around: Around = Around()
+    known: Known = Known()
 
     @property
     def notional(self) -> float:

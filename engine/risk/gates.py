@@ -16,7 +16,7 @@ from engine.core.parameters import Parameters
 from engine.core.types import Direction, Gate
 from engine.decision.combine import MIN_CONFIDENCE
 from engine.market.quality import MAX_QUOTE_AGE_CRYPTO, MAX_QUOTE_AGE_POLLED
-from engine.risk.contexts import AccountContext, Around, GateContext
+from engine.risk.contexts import AccountContext, Around, GateContext, Known
 from engine.risk.correlation import MAX_CORRELATED
 from engine.risk.exposure import MAX_SECTOR
 from engine.risk.limits import (
@@ -41,6 +41,7 @@ __all__ = [
     "AccountContext",
     "Around",
     "GateContext",
+    "Known",
     "admitted",
     "cooldown_until",
     "evaluate",
@@ -343,6 +344,11 @@ def _confidence(c: GateContext, p: Parameters) -> Gate:
     return _least(DenialCode.CONFIDENCE, "confidence", c.confidence, least, "", hard=False)
 
 
+def _learned(code: DenialCode, name: str, why: str) -> Gate:
+    """What was learned refuses or does not; a person may know better."""
+    return _most(code, name, 1.0 if why else 0.0, 0.0, "refusals", hard=False, detail=why)
+
+
 _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _control(c.account),
     _freshness,
@@ -368,6 +374,10 @@ _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _daily_loss(c.account, p, c.regime),
     lambda c, p: _drawdown(c.account, p),
     lambda c, p: _order_rate(c.account, p, 1),
+    lambda c, p: _learned(DenialCode.COIN_BLACKLISTED, "coin", c.known.coin),
+    lambda c, p: _learned(DenialCode.PAIR_BLOCKED, "strategy in symbol", c.known.pair),
+    lambda c, p: _learned(DenialCode.PATTERN_INACTIVE, "pattern", c.known.pattern),
+    lambda c, p: _learned(DenialCode.RULE_NO_TRADE, "rules", c.known.rule),
     lambda c, p: _expected_value(c),
     _confidence,
 )

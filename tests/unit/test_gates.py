@@ -15,6 +15,7 @@ from engine.core.types import Control, Direction
 from engine.risk.gates import (
     Around,
     GateContext,
+    Known,
     admitted,
     cooldown_until,
     evaluate,
@@ -116,10 +117,18 @@ SCENARIOS: dict[DenialCode, Scenario] = {
     DenialCode.ORDER_RATE: Scenario(
         _of(account=account(orders_last_s=5)), moves=(("cb.orders_per_s", 6),)
     ),
+    DenialCode.COIN_BLACKLISTED: Scenario(_of(known=Known(coin="bad")), passes=candidate()),
+    DenialCode.PAIR_BLOCKED: Scenario(_of(known=Known(pair="bad")), passes=candidate()),
+    DenialCode.PATTERN_INACTIVE: Scenario(_of(known=Known(pattern="off")), passes=candidate()),
+    DenialCode.RULE_NO_TRADE: Scenario(_of(known=Known(rule="R-1: x")), passes=candidate()),
     DenialCode.EXPECTED_VALUE: Scenario(_of(net_ev_bps=0.0), passes=candidate(net_ev_bps=0.1)),
     DenialCode.CONFIDENCE: Scenario(_of(confidence=0.39), moves=(("dec.min_confidence", 0.35),)),
 }
-SOFT = {DenialCode.COOLDOWN, DenialCode.EXPECTED_VALUE, DenialCode.CONFIDENCE}
+SOFT = {
+    DenialCode.COOLDOWN, DenialCode.EXPECTED_VALUE, DenialCode.CONFIDENCE,
+    DenialCode.COIN_BLACKLISTED, DenialCode.PAIR_BLOCKED, DenialCode.PATTERN_INACTIVE,
+    DenialCode.RULE_NO_TRADE,
+}  # fmt: skip
 
 
 def refusals(asked: GateContext, parameters: Parameters) -> list[str]:

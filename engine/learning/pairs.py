@@ -1,0 +1,153 @@
+"""Pairs: which strategies do well in which symbols, as a table with two uses.
+
+What a pair has shown moves the order of candidates, a little while it is thin and more once
+the bound speaks; only the bound can block one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec.structs import replace
+
+from engine.core.clock import DAY
+from engine.core.learning import (
+    ChangeKind,
+    Closed,
+    Lean,
+    PairScore,
+    Suggestion,
+    Target,
+    TargetKind,
+)
+from engine.core.parameters import Parameters
+from engine.core.records import PairScored
+from engine.learning.coins import MIN_TRADES, REDUCE_WINRATE, UNBLACKLIST_DAYS, came_round
+from engine.learning.confidence import Sequence
+from engine.learning.order import tilt
+from engine.learning.results import Results, share
+
+BETWEEN = " × "
+
+
+def pair_name(symbol: str, strategy: str) -> str:
+    """`BTC/USDT × ma_crossover`: how a change names a pair."""
+    return f"{symbol}{BETWEEN}{strategy}"
+
+
+class PairTable:
+    """The symbol × strategy table; carries out blocks. Owned by the kernel thread."""
+
+    name = "pairs"
+
+    def __init__(self, params: Parameters) -> None:
+        self._params = params
+        self._scores: dict[tuple[str, str], PairScore] = {}
+        self._results: dict[tuple[str, str], Results] = {}
+
+    def score(self, symbol: str, strategy: str) -> PairScore:
+        known = self._scores.get((symbol, strategy))
+        return known or PairScore(symbol=symbol, strategy=strategy)
+
+    def scores(self) -> tuple[PairScore, ...]:
+        return tuple(self._scores.values())
+
+    def restore(self, score: PairScore) -> None:
+        """The row as it was journaled last."""
+        self._scores[score.symbol, score.strategy] = score
+
+    def process_trade_result(self, closed: Closed) -> tuple[PairScore, list[Suggestion]]:
+        """Count a closed trade; the new row, and what should follow from it."""
+        trade = closed.trade
+        results = self.count(closed)
+        low, high = results.bounds
+        score = replace(
+            self.score(trade.symbol, trade.strategy),
+            trades=results.trades,
+            wins=results.wins,
+            gross_mean=results.sequence.mean,
+            gross_low=low,
+            gross_high=high,
+            updated_ns=trade.closed_ns,
+        )
+        self._scores[trade.symbol, trade.strategy] = score
+        found = self._judge(score, results)
+        return score, [] if found is None else [found]
+
+    def count(self, closed: Closed) -> Results:
+        """Count a trade without a word; how a restart goes through its history."""
+        key = closed.trade.symbol, closed.trade.strategy
+        results = self._results.get(key)
+        if results is None:
+            results = self._results[key] = Results(Sequence(share(len(self._results) + 1)))
+        results.add(closed)
+        return results
+
+    def _judge(self, score: PairScore, results: Results) -> Suggestion | None:
+        """A block where the bound lies below zero and few trades won: a pair that wins often
+        and loses all the same has bad exits, and is not a bad pair."""
+        if not results.due(int(self._params.get(MIN_TRADES))):
+            return None
+        rate = score.wins / score.trades
+        if not score.gross_high < 0.0 or rate >= self._params.get(REDUCE_WINRATE):
+            return None
+        results.asked = results.trades
+        if score.blocked:
+            return None
+        why = f"{score.wins} of {score.trades} won, and the bound lies below zero"
+        return self._suggest(score, results, True, why)
+
+    def _suggest(self, score: PairScore, results: Results, block: bool, why: str) -> Suggestion:
+        return Suggestion(
+            target=Target(kind=TargetKind.PAIR, name=pair_name(score.symbol, score.strategy)),
+            after="true" if block else "false",
+            kind=ChangeKind.VERDICT if block else ChangeKind.TRIAL,
+            lean=Lean.TIGHTENS if block else Lean.LOOSENS,
+            who=self.name,
+            reason=why,
+            evidence=results.evidence(why),
+            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS)) * DAY,
+        )
+
+    def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:
+        """Blocked pairs whose days were over since `before_ns`: up for another look."""
+        period = int(self._params.get(UNBLACKLIST_DAYS)) * DAY
+        for score in self.scores():
+            if score.blocked and came_round(score.updated_ns, before_ns, now_ns, period):
+                key = score.symbol, score.strategy
+                results = self._results.get(key) or Results(Sequence())
+                why = f"blocked for {period // DAY} days: another look"
+                yield self._suggest(score, results, False, why)
+
+    # What follows for an entry.
+
+    def tilt(self, symbol: str, strategy: str) -> float:
+        """By which fraction candidates of the pair move in the order."""
+        known = self._scores.get((symbol, strategy))
+        if known is None:
+            return 0.0
+        n, mean = known.trades, known.gross_mean
+        return tilt(self._params, n, mean, known.gross_low, known.gross_high)
+
+    def refusal(self, symbol: str, strategy: str) -> str:
+        """Why the pair admits no entry, or nothing."""
+        known = self._scores.get((symbol, strategy))
+        if known is None or not known.blocked:
+            return ""
+        return f"{strategy} is blocked in {symbol}"
+
+    # The ledger.
+
+    def current(self, target: Target) -> str:
+        """`true` where the pair is blocked, `null` where it is not."""
+        return "true" if self.score(*target.name.split(BETWEEN)).blocked else "null"
+
+    def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[PairScored, ...]:
+        """Block the pair, or let it again."""
+        del by
+        symbol, strategy = target.name.split(BETWEEN)
+        blocked = bool(msgspec.json.decode(value))
+        score = replace(self.score(symbol, strategy), blocked=blocked, updated_ns=now_ns)
+        self._scores[symbol, strategy] = score
+        return (PairScored(time_ns=now_ns, pair=score),)
