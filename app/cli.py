@@ -21,6 +21,7 @@ from app import (
     honesty,
     ledger,
     reading,
+    scrubbing,
     visiting,
     whying,
     worth,
@@ -349,4 +350,5 @@ answering.register(app)
 drilling.register(app)
 whying.register(app)
 honesty.register(app)
+scrubbing.register(app)
 visiting.register(app)

@@ -142,15 +142,15 @@ def _tell_symbol(facts: dict[str, Any], as_json: bool) -> int:
         say(f"waiting for {facts['waiting_for']}")
     say(f"as of {facts['as_of']} ({whose}, {facts['journal']})")
     if facts["decision"]:
-        _tell_decision(facts["decision"])
-    _tell_gates(facts["gates"])
+        tell_decision(facts["decision"])
+    tell_gates(facts["gates"])
     for one in facts["last_denials"]:
         say(f"{one['time'][:16]} {one['direction']} refused: {one['code']}")
     whychange.tell_changes(facts["changes"], "no learner has moved anything of this symbol alone")
     return 0
 
 
-def _tell_gates(gates: Iterable[dict[str, Any]]) -> None:
+def tell_gates(gates: Iterable[dict[str, Any]]) -> None:
     signs = {"pass": "✓", "soft": "✕ soft", "refuse": "✕ stop"}
     rows = [
         [signs[gate["verdict"]], gate["name"], _number(gate["value"]), _number(gate["threshold"]),
@@ -166,7 +166,7 @@ def _number(value: float | None) -> str:
     return "—" if value is None or value != value else f"{value:.6g}"
 
 
-def _tell_decision(decision: dict[str, Any]) -> None:
+def tell_decision(decision: dict[str, Any]) -> None:
     say(f"decision {decision['id']} {decision['action']} {decision['confidence']:.0%} at "
         f"{decision['time'][:16]}: {decision['reasoning']}")  # fmt: skip
     votes = [
@@ -262,9 +262,9 @@ def _tell_story(facts: dict[str, Any], as_json: bool) -> int:
             say(f"{one['time'][:19]} v{one['version']} {one['state']} by {one['who']}: "
                 f"{one['why']}")  # fmt: skip
     if facts["decision"]:
-        _tell_decision(facts["decision"])
+        tell_decision(facts["decision"])
     if "gates" in facts:
-        _tell_gates(facts["gates"])
+        tell_gates(facts["gates"])
     if factors := facts.get("factors"):
         rows = [[one["name"], f"{one['value']:.6g}", f"{one['result']:.4g}"] for one in factors]
         say_table(Table("size, step by step", ("step", "value", "then"), rows,

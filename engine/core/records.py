@@ -212,6 +212,8 @@ class LlmCalled(Record, frozen=True, tag="llm"):
     reply: str
     checks: tuple[tuple[str, bool], ...]
     verdicts: tuple[tuple[str, str], ...]
+    prompt: str = ""
+    """What was asked, packed (`engine.journal.packing`)."""
 
 
 class Cooldown(Record, frozen=True, tag="cooldown"):

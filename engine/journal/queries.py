@@ -30,6 +30,7 @@ from engine.core.records import (
     ControlChanged,
     Cooldown,
     Decided,
+    DecidedFrom,
     Denied,
     Filled,
     Followed,
@@ -197,6 +198,49 @@ class Reader:
     def decision(self, name: str) -> Decision | None:
         found = self._records("decisions", Decided, 1, id=name)
         return found[0].decision if found else None
+
+    def decision_ids(self, symbol: str | None = None) -> list[tuple[str, int]]:
+        """Every decision with the seq of its event, oldest first; nothing is decoded."""
+        where, values = ("symbol = ?", (symbol,)) if symbol else ("1", ())
+        query = f"SELECT id, seq FROM decisions WHERE {where} ORDER BY seq"
+        return [(row[0], row[1]) for row in self._rows(query, *values)]
+
+    def inputs(self, decision: str, seq: int) -> list[DecidedFrom]:
+        """What a decision was made from, by its id and the seq of its event; oldest first."""
+        near = self.events(since=seq, kind="inputs", limit=_NEAR)
+        records = [event.record for event in near]
+        return [r for r in records if isinstance(r, DecidedFrom) and r.decision == decision]
+
+    def instruments(self) -> list[tuple[int, DecidedFrom]]:
+        """Each instrument as decisions saw it, from the seq at which it was as it is."""
+        found = self.events(kind="inputs", text='"stage":"instrument"', limit=-1)
+        return [(e.seq, e.record) for e in found if isinstance(e.record, DecidedFrom)]
+
+    def entry_of(self, decision: str) -> tuple[Proposal | None, Denied | None, Trade | None]:
+        """What a decision led to: its proposal as first made, its denial, its trade."""
+        denied = self._records("blocked_trades", Denied, 1, decision_id=decision)
+        closed = self._records("trades", TradeClosed, 1, decision_id=decision)
+        wanted = self._records("proposals", ProposalChanged, 1, decision_id=decision)
+        first = None
+        if wanted:
+            name = wanted[0].proposal.id
+            changes = self._records("approvals", ProposalChanged, -1, proposal_id=name)
+            first = changes[-1].proposal
+        trade = closed[0].trade if closed else None
+        return first, denied[0] if denied else None, trade
+
+    def counterfactual(self, name: str) -> Counterfactual | None:
+        """What became of the trade not made, by the id of its denial or proposal."""
+        found = self._records("counterfactuals", Followed, 1, id=name)
+        return found[0].counterfactual if found else None
+
+    def run_at(self, seq: int) -> RunStarted | None:
+        """The run in which an event was written."""
+        query = "SELECT max(seq) FROM runs WHERE seq <= ?"
+        began = next(self._rows(query, seq))[0]
+        found = self.events(since=began - 1, kind="run_started", limit=1) if began else []
+        record = found[0].record if found else None
+        return record if isinstance(record, RunStarted) else None
 
     def signals(self, limit: int = 100, symbol: str | None = None) -> list[Signal]:
         return [r.signal for r in self._records("signals", Signalled, limit, symbol=symbol)]
@@ -395,6 +439,9 @@ class Reader:
 
 
 _RESTORE = "restore the newest backup"
+
+_NEAR = 200
+"""Size and gates of a decision stand within this many of such records after it."""
 
 
 def _connect(path: Path) -> sqlite3.Connection:

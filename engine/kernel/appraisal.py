@@ -84,6 +84,9 @@ class Appraisal:
     gates: tuple[Gate, ...]
     size: Size | None
     leverage: int = 1
+    sized_from: SizeContext | None = None
+    gated_from: GateContext | None = None
+    stages: tuple[SizeFactor, ...] = ()
 
 
 class Appraiser:
@@ -219,12 +222,12 @@ class Appraiser:
         stop = self._stop(wish, at)
         fee = float(instrument.taker_fee)
         regime = symbol.regime
-        size = None
+        size, sized_from = None, None
         levered = self._leverage(wish, price, stop, account)
         exposure = self._exposure(symbol.symbol)
         held = self.held()
         if wish.quantity is None:
-            size = self._sized(
+            size, sized_from = self._sized(
                 SizeContext(
                     instrument=instrument,
                     direction=wish.direction,
@@ -258,38 +261,47 @@ class Appraiser:
             float(abs(price - stop) / price) * 10_000 if stop else math.nan,
             self.costs(symbol, notional or self.usual_notional(account)),
         )
-        gates = evaluate(
-            GateContext(
-                account=self.account_context(account),
-                symbol=symbol.symbol,
-                direction=wish.direction,
-                quantity=float(quantity) or _wanted(size, instrument),
-                price=float(price),
-                stop=float(stop) if stop else math.nan,
-                confidence=wish.confidence if wish.claimed is None else wish.claimed,
-                net_ev_bps=expected.net_bps,
-                quote_age_s=self._age_s(symbol),
-                spread_bps=quote.spread_bps,
-                fee=fee,
-                can_short=instrument.can_short,
-                min_qty=float(instrument.min_qty),
-                min_notional=float(instrument.min_notional),
-                contract_size=float(instrument.contract_size),
-                leverage=levered.value,
-                most_leverage=levered.most,
-                cooldown_left_s=self._cooldown_left(symbol.symbol),
-                symbol_positions=len(desk.book.of_symbol(symbol.symbol))
-                + desk.entries_on_their_way(symbol.symbol),
-                symbol_exposure=exposure,
-                grows=wish.grows,
-                regime=symbol.label or None,
-                around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
-            ),
-            desk.params,
+        gated_from = GateContext(
+            account=self.account_context(account),
+            symbol=symbol.symbol,
+            direction=wish.direction,
+            quantity=float(quantity) or wanted_lots(size, instrument),
+            price=float(price),
+            stop=float(stop) if stop else math.nan,
+            confidence=wish.confidence if wish.claimed is None else wish.claimed,
+            net_ev_bps=expected.net_bps,
+            quote_age_s=self._age_s(symbol),
+            spread_bps=quote.spread_bps,
+            fee=fee,
+            can_short=instrument.can_short,
+            min_qty=float(instrument.min_qty),
+            min_notional=float(instrument.min_notional),
+            contract_size=float(instrument.contract_size),
+            leverage=levered.value,
+            most_leverage=levered.most,
+            cooldown_left_s=self._cooldown_left(symbol.symbol),
+            symbol_positions=len(desk.book.of_symbol(symbol.symbol))
+            + desk.entries_on_their_way(symbol.symbol),
+            symbol_exposure=exposure,
+            grows=wish.grows,
+            regime=symbol.label or None,
+            around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
         )
+        gates = evaluate(gated_from, desk.params)
         factors = (*levered.stages, *size.factors) if size is not None else ()
         return Appraisal(
-            quote, price, stop, quantity, factors, expected, gates, size, levered.value
+            quote,
+            price,
+            stop,
+            quantity,
+            factors,
+            expected,
+            gates,
+            size,
+            levered.value,
+            sized_from,
+            gated_from,
+            levered.stages,
         )
 
     def _leverage(self, wish: Wish, price: Decimal, stop: Decimal, account: Account) -> Leverage:
@@ -332,8 +344,8 @@ class Appraiser:
         label = wish.symbol.label
         return self._desk.statistics.expected(wish.strategy, label, away, costs)
 
-    def _sized(self, context: SizeContext, around: Around) -> Size:
-        """The size within what is held around it.
+    def _sized(self, context: SizeContext, around: Around) -> tuple[Size, SizeContext]:
+        """The size within what is held around it, and all that it was made from.
 
         The correlation factor depends on the size that it reduces, so the entry is sized
         first as if it stood alone.
@@ -351,7 +363,7 @@ class Appraiser:
             context = replace(context, extra=(*context.extra, ("correlation", factor)))
         room = risk.headroom(around, equity, regime) if equity > 0.0 else ()
         context = replace(context, headroom=(*context.headroom, *room))
-        return size_entry(context, params, sizer, manager)
+        return size_entry(context, params, sizer, manager), context
 
     def _stop(self, wish: Wish, price: float) -> Decimal:
         """The wish's own stop, else the plan's; zero where there can be none."""
@@ -395,7 +407,7 @@ class Appraiser:
         return float(account.equity) / used.trend_mean - 1.0
 
 
-def _wanted(size: Size | None, instrument: Instrument) -> float:
+def wanted_lots(size: Size | None, instrument: Instrument) -> float:
     """What was sized before the venue's minimum refused it, so that its gate can say so."""
     if size is None or not size.wanted:
         return 0.0

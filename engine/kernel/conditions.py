@@ -12,6 +12,7 @@ from engine.core.clock import MILLISECOND
 from engine.core.records import ConditionChanged, LlmCalled, Measured
 from engine.core.types import TradeCondition
 from engine.core.views import LlmCall, LlmView
+from engine.journal.packing import pack_text
 from engine.kernel.desk import Desk
 from engine.kernel.symbols import SymbolDesk
 from engine.llm.checks import condition_of, refusal
@@ -141,6 +142,7 @@ class Conditions:
             reply=str(reply.text) if reply is not None else "",
             checks=reply.checks if reply is not None else (),
             verdicts=verdicts,
+            prompt=pack_text(str(reply.prompt)) if reply is not None else "",
         )
         desk.record(called, *changes)
         took_ms = reply.latency_ns / MILLISECOND if reply is not None else 0.0

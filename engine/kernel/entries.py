@@ -18,6 +18,7 @@ from engine.core.exits import ExitReason
 from engine.core.records import (
     ConditionChanged,
     Decided,
+    DecidedFrom,
     Denied,
     FeedChanged,
     ProposalChanged,
@@ -49,6 +50,7 @@ from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
 from engine.kernel.growth import Growth
 from engine.kernel.guard import Guard
+from engine.kernel.inputs import Keeper
 from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
 from engine.kernel.turnover import Turnover
@@ -86,6 +88,7 @@ class Entries:
         self.returning: list[Candidate] = []
         """Candidates for which room is being made; they are asked again in the next cycle."""
         self._combiner = Combiner(desk.params, [TechnicalSource()])
+        self._keeper = Keeper(desk.params, desk.statistics)
 
     # Signals: what strategies say.
 
@@ -122,13 +125,16 @@ class Entries:
             position.direction if position is not None else None,
         )
         signals = [strategy.analyze(context) for strategy in desk.strategies]
-        said = coordinate(context, signals, desk.statistics, lambda: self._usual_costs(symbol))
+        costs = self._keeper.asked(lambda: self._usual_costs(symbol))
+        said = coordinate(context, signals, desk.statistics, costs)
         decision = self._combiner.decide(desk.ids.next("D"), DecisionContext(context, said))
         symbol.said, symbol.decision = said, decision
         desk.tally.decisions += 1
         self._exits.refresh(symbol, decision)
         if said.ranked:
-            self._journal(decision)
+            asked = [one.id for one in desk.strategies]
+            inputs = self._keeper.decided(decision.id, desk.now_ns, context, asked)
+            self._journal(decision, *inputs)
         if decision.action is Action.HOLD or said.winner is None:
             return None
         direction = Direction.LONG if decision.action is Action.BUY else Direction.SHORT
@@ -146,12 +152,13 @@ class Entries:
     def _usual_costs(self, symbol: SymbolDesk) -> Costs:
         return self.appraiser.costs(symbol, self.appraiser.usual_notional(self.appraiser.account()))
 
-    def _journal(self, decision: Decision) -> None:
+    def _journal(self, decision: Decision, *inputs: DecidedFrom) -> None:
         desk = self._desk
         spoke = [signal for signal in decision.signals if signal.action is not Action.HOLD]
         desk.tally.signals += len(spoke)
         desk.record(
             Decided(time_ns=desk.now_ns, decision=decision),
+            *inputs,
             *(Signalled(time_ns=desk.now_ns, signal=signal) for signal in spoke),
         )
         desk.hub.append("decisions", decision)
@@ -226,8 +233,10 @@ class Entries:
         origin: Origin,
         kind: ProposalClass,
         note: str,
+        condition: str = "",
     ) -> Proposal:
         desk, symbol = self._desk, wish.symbol
+        self._keep_inputs(decision, appraisal, condition)
         targets = self._exits.planned_targets(wish, appraisal)
         proposal = desk.proposals.create(
             now_ns=desk.now_ns,
@@ -255,6 +264,16 @@ class Entries:
             desk.own_targets[proposal.id] = (wish.target,)
         desk.tally.proposals += 1
         return proposal
+
+    def _keep_inputs(self, decision: Decision, appraisal: Appraisal, condition: str) -> None:
+        """Journal what size and gates were made from, to make them again."""
+        gated = appraisal.gated_from
+        if gated is not None:
+            now, sized = self._desk.now_ns, appraisal.sized_from
+            stages = appraisal.stages
+            self._desk.record(
+                *self._keeper.appraised(decision.id, now, sized, gated, stages, condition)
+            )
 
     def with_margin(self, proposal: Proposal) -> Proposal:
         """The proposal with the margin it needs and where it would be liquidated."""
@@ -307,8 +326,11 @@ class Entries:
         desk.tally.approvals += 1
         return sent
 
-    def _deny(self, candidate: Candidate, appraisal: Appraisal, gate: Gate) -> None:
+    def _deny(
+        self, candidate: Candidate, appraisal: Appraisal, gate: Gate, condition: str = ""
+    ) -> None:
         """Keep who was refused by what, and follow what it would have made."""
+        self._keep_inputs(candidate.decision, appraisal, condition)
         desk, wish = self._desk, candidate.wish
         desk.tally.denials[gate.code] += 1
         denied = Denied(
@@ -407,11 +429,11 @@ class Entries:
         decision = self.ordered(wish, condition.reasoning, appraisal)
         refused = first_refusal(appraisal.gates)
         if refused is not None:
-            self._deny(Candidate(symbol, decision, wish, 0.0), appraisal, refused)
+            self._deny(Candidate(symbol, decision, wish, 0.0), appraisal, refused, condition.id)
             return
         proposal = self.create(
             wish, decision, appraisal, Origin.CONDITION, ProposalClass.CONDITION,
-            condition.reasoning,
+            condition.reasoning, condition.id,
         )  # fmt: skip
         if condition.targets:
             desk.own_targets[proposal.id] = condition.targets

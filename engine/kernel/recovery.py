@@ -15,6 +15,7 @@ import msgspec
 from engine.core.clock import MINUTE, iso
 from engine.core.parameters import Scope
 from engine.core.records import OrderChanged, RunStarted
+from engine.core.release import code_version
 from engine.core.types import (
     Actor,
     Direction,
@@ -34,6 +35,7 @@ from engine.core.views import ControlView
 from engine.execution.orders import advance
 from engine.execution.paper import PaperBroker
 from engine.journal.recovered import Recovered
+from engine.journal.settings import set_everywhere
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
@@ -243,7 +245,6 @@ def _summary(desk: Desk, recovered: Recovered) -> str:
 
 def _announce(desk: Desk, recovered: Recovered) -> None:
     settings = desk.settings
-    set_now = {name: str(setting.value) for name, _, setting in desk.params.items()}
     desk.record(
         RunStarted(
             time_ns=desk.now_ns,
@@ -256,7 +257,8 @@ def _announce(desk: Desk, recovered: Recovered) -> None:
             profile=settings.profile,
             cash=str(desk.ledger.start),
             resumed=not recovered.empty,
-            parameters=set_now,
+            parameters=set_everywhere(desk.params),
+            code=code_version(),
         )
     )
     if desk.recovered:

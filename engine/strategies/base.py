@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from engine.analysis.layout import INDEX
@@ -46,6 +46,8 @@ class StrategyContext:
     instrument: Instrument
     quote: Quote | None = None
     holding: Direction | None = None
+    looked_back: list[str] = field(default_factory=list)
+    """Features of the bar before that were asked for (`before`): what was read is kept."""
 
     @classmethod
     def at_close(
@@ -83,6 +85,7 @@ class StrategyContext:
 
     def before(self, name: str) -> float:
         """The same value of the bar before, NaN where there was none."""
+        self.looked_back.append(name)
         return float(self.previous[INDEX[name]]) if self.previous is not None else math.nan
 
     def get(self, parameter: Parameter, strategy: str) -> float:

@@ -102,6 +102,17 @@ class TradeStatistics:
             return own, True
         return self._by_strategy.get(strategy) or Tally(), False
 
+    def counted(self, strategy: str, regime: str) -> tuple[Tally | None, Tally | None]:
+        """The counted trades of a strategy: of all regimes, and of this one; None is none."""
+        return self._by_strategy.get(strategy), self._by_regime.get((strategy, _family(regime)))
+
+    def count(self, strategy: str, regime: str, of_all: Tally | None, own: Tally | None) -> None:
+        """Take what `counted` gave, to judge as it was judged then."""
+        if of_all is not None:
+            self._by_strategy[strategy] = of_all
+        if own is not None:
+            self._by_regime[strategy, _family(regime)] = own
+
     def recent(self, count: int) -> tuple[int, float, float]:
         """Of the last `count` trades of the account: how many, net P&L, share that won."""
         kept = list(self._recent)[-count:]

@@ -10,6 +10,7 @@ from threading import enumerate as running_threads
 import pytest
 
 from app.compose import RunOptions, build
+from app.machine import SAME, TimeMachine
 from engine.core.clock import MILLISECOND, MINUTE, SECOND, monotonic_ns, pause
 from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.records import ConditionChanged, Filled, LlmCalled, ProposalChanged
@@ -124,7 +125,7 @@ def test_switched_off_no_thread_is_made_and_the_rules_speak(tmp_path: Path) -> N
 
 def test_a_condition_of_the_model_becomes_a_proposal_at_its_price(tmp_path: Path) -> None:
     with Ollama(says(answer(wanted()))) as server, live(tmp_path, server.host) as script:
-        heard(script)
+        call = heard(script)
         script.price(60_610.0)
         script.price(60_612.0, after_s=3.0)
         [proposal] = script.desk.proposals.waiting()
@@ -132,6 +133,15 @@ def test_a_condition_of_the_model_becomes_a_proposal_at_its_price(tmp_path: Path
         assert NONCE in proposal.reasoning
         assert float(proposal.stop) == pytest.approx(59_800.0, rel=1e-3)
         assert armed(script) == ()
+        script.desk.journal.barrier()
+        with Reader(script.path) as reader:
+            machine = TimeMachine(reader)
+            story = machine.story(proposal.decision)
+            assert story is not None
+            assert story.prompt == call.prompt != ""
+            assert story.call is not None
+            assert NONCE in story.call.reply
+            assert machine.again(story).verdict == SAME
 
 
 def test_absurd_prices_and_wrong_sides_are_refused_and_told(tmp_path: Path) -> None:
