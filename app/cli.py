@@ -64,6 +64,9 @@ FundingOption = Annotated[
 MarksOption = Annotated[
     Path | None, typer.Option("--marks", help="recorded mark prices of perpetuals")
 ]
+RepliesOption = Annotated[
+    Path | None, typer.Option("--llm-replies", help="recorded replies of the model, for a replay")
+]
 EdgeOption = Annotated[float | None, typer.Option("--sim-edge", help="planted edge, 0 is none")]
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="a configuration file")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object instead of text")]
@@ -115,6 +118,7 @@ def screen(
     sim_edge: EdgeOption = None,
     funding: FundingOption = None,
     marks: MarksOption = None,
+    llm_replies: RepliesOption = None,
     config: ConfigOption = None,
     theme: Annotated[str | None, typer.Option(help="a theme's name")] = None,
     hz: Annotated[float | None, typer.Option(help="samples a second")] = None,
@@ -144,6 +148,7 @@ def screen(
         screen=True,
         funding=funding,
         marks=marks,
+        llm_replies=llm_replies,
         resume=resume,
         start=_moment(start, "--from"),
         end=_moment(end, "--to"),
@@ -186,6 +191,7 @@ def run_engine(
     sim_edge: EdgeOption = None,
     funding: FundingOption = None,
     marks: MarksOption = None,
+    llm_replies: RepliesOption = None,
     config: ConfigOption = None,
     ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
     as_json: JsonOption = False,
@@ -222,6 +228,7 @@ def run_engine(
         ack_log=ack_log,
         funding=funding,
         marks=marks,
+        llm_replies=llm_replies,
         settings=parse_settings(settings),
         publish_hz=1.0,
         timeframe_given="engine.timeframe" in loaded.origins,
@@ -251,6 +258,7 @@ def serve_engine(
     sim_edge: EdgeOption = None,
     funding: FundingOption = None,
     marks: MarksOption = None,
+    llm_replies: RepliesOption = None,
     config: ConfigOption = None,
     socket: Annotated[Path | None, typer.Option("--socket", help="where to listen")] = None,
     ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
@@ -274,6 +282,7 @@ def serve_engine(
         ack_log=ack_log,
         funding=funding,
         marks=marks,
+        llm_replies=llm_replies,
         settings=parse_settings(settings),
         timeframe_given="engine.timeframe" in loaded.origins,
         symbols_given="engine.symbols" in loaded.origins,

@@ -33,7 +33,10 @@ from engine.journal.mailbox import Mailbox
 from engine.kernel.desk import Desk
 from engine.kernel.loop import Kernel
 from engine.kernel.symbols import SymbolDesk
+from engine.llm import recorded
 from engine.llm.client import OllamaClient
+from engine.llm.recorded import RecordedModel
+from engine.llm.replies import Model
 from engine.llm.settings import TIMEOUT
 from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
@@ -76,6 +79,7 @@ class RunOptions:
     ack_log: Path | None = None
     funding: Path | None = None
     marks: Path | None = None
+    llm_replies: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
     publish_hz: float = 10.0
     timeframe_given: bool = False
@@ -217,7 +221,7 @@ def _assemble(
         feed.stop()
         raise
     desk.rates, desk.mark_prices = sources
-    desk.strategist = _strategist(config.llm, params, feed, wake)
+    desk.strategist = _strategist(config.llm, options, desk, wake)
     kernel = Kernel(
         desk,
         wake,
@@ -228,14 +232,38 @@ def _assemble(
     return Engine(kernel, desk.hub, journal, desk, journal.path, answered)
 
 
-def _strategist(llm: LlmSection, params: Parameters, feed: Feed, wake: Event) -> Strategist | None:
-    """Who writes conditions on this feed. A model is asked only where engine time is the
-    wall's; where it runs ahead, waiting for one would change what the run says."""
-    live = feed.kind is FeedKind.LIVE
-    if llm.strategist == "never" or (llm.strategist == "live" and not live):
+def _strategist(llm: LlmSection, options: RunOptions, desk: Desk, wake: Event) -> Strategist | None:
+    """Who writes conditions on this feed, and whom it asks."""
+    if llm.strategist == "never" or (llm.strategist == "live" and not _lives(desk.feed)):
         return None
-    client = OllamaClient(llm.host, llm.model, wake.set) if llm.enabled else None
-    return Strategist(params, client, feed)
+    model, why = _model(llm, options, desk, wake)
+    return Strategist(desk.params, model, why, on_grid=desk.feed.manual_time)
+
+
+def _model(
+    llm: LlmSection, options: RunOptions, desk: Desk, wake: Event
+) -> tuple[Model | None, str]:
+    """The model that may be asked on this feed, or why there is none.
+
+    A recording comes to the same with or without a model on the machine: it hears recorded
+    replies or none. A simulation asks only when told to, and only where its time is the wall's.
+    """
+    if options.llm_replies is not None:
+        if not desk.feed.manual_time:
+            raise ConfigError("a live market hears no recorded replies", "leave --llm-replies out")
+        return RecordedModel(recorded.load(options.llm_replies), lambda: desk.now_ns), ""
+    if not llm.enabled:
+        return None, "the model is switched off"
+    feed = desk.feed
+    if not _lives(feed) and not (llm.strategist == "ask" and feed.kind is FeedKind.SIM):
+        return None, "no model is asked off the live market"
+    if feed.manual_time and feed.speed != 1.0:
+        return None, "market time runs ahead of any model"
+    return OllamaClient(llm.host, llm.model, wake.set), ""
+
+
+def _lives(feed: Feed) -> bool:
+    return feed.kind is FeedKind.LIVE
 
 
 def _with_timeframe(settings: RunSettings, feed: Feed, options: RunOptions) -> RunSettings:

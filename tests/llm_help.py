@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from engine.llm.client import OllamaClient
+from engine.llm.conditions import ConditionsQuestion
 from engine.llm.replies import Ask, Reply
 from engine.llm.situation import Situation, SymbolState
 from tests.faults.ollama import MODEL
@@ -33,8 +34,8 @@ def situation(*states: SymbolState) -> Situation:
 
 
 def asking(deadline_s: float = 5.0, id: str = "L-1", **changed: Any) -> Ask:
-    ask = {"most": 3, "longest_sec": 300, "reach_pct": 3.0, "situation": situation(), **changed}
-    return Ask(id=id, deadline_s=deadline_s, **ask)
+    told = {"most": 3, "longest_sec": 300, "reach_pct": 3.0, "situation": situation(), **changed}
+    return Ask(id, ConditionsQuestion(**told), deadline_s)
 
 
 class Caller:

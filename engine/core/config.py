@@ -104,18 +104,19 @@ class EngineSection(Section):
 class LlmSection(Section):
     """Where the language model answers, and on which feeds its strategist speaks.
 
-    Off the live feed the strategist is silent unless asked for: its conditions are part of a
-    run, and the journal of a recording shouldn't change with a model.
+    The model itself is asked on the live market alone, because a recording and a seed should
+    come to the same with and without one; there the rules speak, or recorded replies.
     """
 
     host: str = Field("http://localhost:11434", description="Ollama's address")
     model: str = Field("qwen2.5:7b", description="the model's name")
     timeout: int = Field(30, ge=5, le=120, description="seconds before the rules speak instead")
     enabled: bool = Field(True, description="whether it may be asked; the rules speak otherwise")
-    strategist: Literal["live", "always", "never"] = Field(
-        "live",
-        description="feeds on which conditions are written; in replay and simulation by the "
-        "rules, and by the model only at speed 1",
+    strategist: Literal["always", "live", "never", "ask"] = Field(
+        "always",
+        description="feeds on which conditions are written: `always` on every feed, off the "
+        "live market by the rules or recorded replies; `live`; `never`; `ask` as always, and "
+        "a simulation at speed 1 asks the model",
     )
 
     @field_validator("host")

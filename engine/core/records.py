@@ -196,11 +196,12 @@ class ConditionChanged(Record, frozen=True, tag="condition"):
 
 
 class LlmCalled(Record, frozen=True, tag="llm"):
-    """The strategist spoke: who, asked what (SHA-256 of the prompt), and what came of it.
+    """The model or the rules spoke: who, asked what (SHA-256 of the prompt), what came of it.
 
     `speaker` is the model's name or `rules`, `why_rules` why not the model. `verdicts` are
-    (id of the condition or nothing, what became of it). How long it took is telemetry and
-    stands in `Measured`.
+    (id of the condition or nothing, what became of it). `role` and `subject` say as what and
+    about which symbol it was asked, `asked_ns` when, `failed` how its call ended where there
+    was no answer. How long a call took on the wall is telemetry and stands in `Measured`.
     """
 
     id: str
@@ -214,6 +215,10 @@ class LlmCalled(Record, frozen=True, tag="llm"):
     verdicts: tuple[tuple[str, str], ...]
     prompt: str = ""
     """What was asked, packed (`engine.journal.packing`)."""
+    role: str = "strategist"
+    subject: str = ""
+    asked_ns: int = 0
+    failed: str = ""
 
 
 class Cooldown(Record, frozen=True, tag="cooldown"):
@@ -407,7 +412,8 @@ class Cursor(Record, frozen=True, tag="cursor"):
 
     `position` counts the market events that were dealt with: `--resume` goes on there.
     `ids` are the id counters. The rest is what no fill tells and limits count: trades and
-    risk opened in `day`, the average that equity is compared with, the last account sample.
+    risk opened in `day`, the average that equity is compared with, the last account sample,
+    when the strategist last said what it has armed.
     """
 
     position: int
@@ -418,6 +424,7 @@ class Cursor(Record, frozen=True, tag="cursor"):
     trend_mean: float = 0.0
     trend_samples: int = 0
     accounted_ns: int = 0
+    said_ns: int = 0
 
 
 class Measured(Record, frozen=True, tag="telemetry"):

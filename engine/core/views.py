@@ -267,10 +267,12 @@ class RiskView(Value, frozen=True):
 
 
 class LlmCall(Value, frozen=True):
-    """One time that the strategist spoke, for the stream `llm`: asked what, answered what.
+    """One time that the model was asked or the rules spoke, for the stream `llm`.
 
+    `role` is strategist, advisor or reflection, `subject` the symbol that it was about.
     `speaker` is the model's name or `rules`; `why_rules` says why not the model. Each of
     `verdicts` is what became of a condition: its id or nothing, and in words why.
+    `recorded` tells that the reply was read from a recording.
     """
 
     id: str
@@ -289,6 +291,9 @@ class LlmCall(Value, frozen=True):
     reply_tokens: int
     done_reason: str
     repaired: bool
+    role: str = "strategist"
+    subject: str = ""
+    recorded: bool = False
 
 
 class LlmView(Value, frozen=True):
@@ -316,6 +321,10 @@ class LlmView(Value, frozen=True):
     collapsed: bool
     asked_ns: int
     writing: str = ""
+    role: str = "strategist"
+    failed: int = 0
+    others: tuple[LlmView, ...] = ()
+    """The other roles in which the model is asked."""
 
 
 class RunInfo(Value, frozen=True):

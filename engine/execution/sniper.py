@@ -12,6 +12,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from engine.core.parameters import declare
 from engine.core.types import TradeCondition
 
@@ -108,6 +110,20 @@ class Sniper:
         del side[bisect_left(side, (condition.trigger, condition.id))]
         watch.bound(self._conditions)
         return condition
+
+    def extend(self, condition_id: str, until_ns: int) -> None:
+        """Watch for an armed condition until then, if that is later than its own end."""
+        condition = self._conditions.get(condition_id)
+        if condition is None or condition.valid_until_ns >= until_ns:
+            return
+        longer = msgspec.structs.replace(condition, valid_until_ns=until_ns)
+        self._conditions[condition_id] = longer
+        self._watches[condition.symbol].bound(self._conditions)
+
+    def quiet(self, symbol: str, low: float, high: float, now_ns: int) -> bool:
+        """Whether no price from `low` to `high` triggers anything, and nothing expires."""
+        watch = self._watches.get(symbol)
+        return watch is None or (watch.low < low <= high < watch.high and now_ns < watch.expiry)
 
     def veto(self, condition_id: str) -> TradeCondition | None:
         """A person stops an armed entry: the same as disarming it."""

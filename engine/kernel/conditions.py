@@ -6,27 +6,19 @@ Nothing here waits, and nothing here is in the way of an exit.
 
 from __future__ import annotations
 
-import math
-
-from engine.core.clock import MILLISECOND
-from engine.core.records import ConditionChanged, LlmCalled, Measured
+from engine.core.clock import SECOND
+from engine.core.records import ConditionChanged
 from engine.core.types import TradeCondition
-from engine.core.views import LlmCall, LlmView
-from engine.journal.packing import pack_text
+from engine.core.views import LlmView
+from engine.kernel.calls import Verdicts, keep_call
 from engine.kernel.desk import Desk
-from engine.kernel.symbols import SymbolDesk
+from engine.kernel.situations import Situations
 from engine.llm.checks import condition_of, refusal
+from engine.llm.replies import Role
 from engine.llm.rules import RULES
-from engine.llm.settings import MOST
-from engine.llm.situation import TOLD, Situation, SymbolState
+from engine.llm.settings import LIFETIME, MOST
+from engine.llm.situation import Draft, Situation
 from engine.llm.strategist import MODEL, Spoken
-
-RECENT_TRADES = 20
-"""Closed trades of a symbol that its results are told from."""
-
-STREAM_SIZE = 200
-
-Verdicts = tuple[tuple[str, str], ...]
 
 
 class Conditions:
@@ -34,6 +26,8 @@ class Conditions:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._situations = Situations(desk)
+        self._told: tuple[str, str, Verdicts] | None = None
 
     def speak_if_due(self) -> None:
         """Begin a turn when its time has come and some market is known. Asked every cycle."""
@@ -41,69 +35,70 @@ class Conditions:
         if strategist is None or not any(symbol.ready for symbol in desk.symbols.values()):
             return
         if strategist.due(desk.now_ns):
-            spoken = strategist.speak(self.situation(), desk.ids.next("L"))
+            situation = self._situations.now()
+            spoken = strategist.speak(situation, desk.ids.next("L"))
             if spoken is not None:
-                self._take(spoken)
+                self._take(spoken, situation)
 
     def look(self) -> None:
         """Take what the model has answered meanwhile. Asked on every turn of the loop."""
         strategist = self._desk.strategist
         if strategist is not None and strategist.waiting:
-            spoken = strategist.look(self.situation)
+            spoken = strategist.look(self._situations.now)
             if spoken is not None:
-                self._take(spoken)
+                self._take(spoken, self._situations.now())
+
+    @property
+    def answer_ns(self) -> int:
+        """Engine time at which a recorded answer arrives, 0 where none is waited for."""
+        strategist = self._desk.strategist
+        return strategist.line.answer_ns if strategist is not None else 0
 
     def view(self) -> LlmView | None:
         """The model's health, None where no strategist speaks."""
         strategist = self._desk.strategist
         return strategist.view() if strategist is not None else None
 
-    def situation(self) -> Situation:
-        """What a strategist may know now."""
-        known = (symbol for symbol in self._desk.symbols.values() if symbol.ready)
-        return Situation(time_ns=self._desk.now_ns, symbols=tuple(map(self._state, known)))
-
-    def _state(self, symbol: SymbolDesk) -> SymbolState:
-        desk, regime = self._desk, symbol.regime
-        lows, highs = symbol.indicators.levels()
-        levels = sorted({level for level in (*lows, *highs) if math.isfinite(level)})
-        held = desk.book.of_symbol(symbol.symbol)
-        trades = [trade for trade in desk.trades if trade.symbol == symbol.symbol]
-        trades = trades[-RECENT_TRADES:]
-        features = ((name, symbol.feature(name)) for name in TOLD)
-        return SymbolState(
-            symbol=symbol.symbol,
-            price=symbol.last,
-            regime=symbol.label,
-            regime_confidence=regime.confidence if regime is not None else 0.0,
-            vol_level=str(regime.vol_level) if regime is not None else "",
-            features=tuple((name, value) for name, value in features if math.isfinite(value)),
-            supports=tuple(level for level in levels if level < symbol.last),
-            resistances=tuple(level for level in levels if level > symbol.last),
-            can_short=symbol.instrument.can_short,
-            held=str(held[0].direction) if held else "",
-            trades=len(trades),
-            won=sum(trade.won for trade in trades),
-            net_pct=sum(trade.pnl_pct for trade in trades),
-            cooling=desk.cooldowns.get(symbol.symbol, 0) > desk.now_ns,
-        )
-
-    def _take(self, spoken: Spoken) -> None:
-        """Withdraw what strategists said before, arm what passes, and keep who said what."""
-        withdrawn = self._withdraw()
-        changes, verdicts = self._arm(spoken)
-        self._keep(spoken, verdicts, [*withdrawn, *changes])
-
-    def _withdraw(self) -> list[ConditionChanged]:
+    def expire(self) -> None:
+        """Journal what waited too long. Asked after the strategist had its turn, so that what
+        it says again stays armed."""
         desk = self._desk
-        earlier = [c for c in desk.sniper.conditions() if c.strategy in (MODEL, RULES)]
+        for condition in desk.sniper.expire_due(desk.now_ns):
+            desk.record(self._changed(condition, "expired", ""))
+
+    def _take(self, spoken: Spoken, situation: Situation) -> None:
+        """Arm what passes, withdraw what isn't said any more, and keep who said what.
+
+        What was armed already and is said again stays as it is, for longer. The rules say the
+        same until something that they read has changed; only then there is anything to tell.
+        """
+        desk = self._desk
+        earlier = self._standing()
+        changes, verdicts = self._arm(spoken, situation, earlier)
         for condition in earlier:
             desk.sniper.disarm(condition.id)
-        return [self._changed(c, "withdrawn", "the strategist spoke again") for c in earlier]
+        withdrawn = [self._changed(c, "withdrawn", "the strategist spoke again") for c in earlier]
+        desk.used.said_ns = desk.now_ns
+        told = (spoken.speaker, spoken.why_rules, verdicts)
+        if spoken.reply is None and not withdrawn and not changes and told == self._told:
+            return
+        self._told = told
+        self._keep(spoken, verdicts, [*withdrawn, *changes])
 
-    def _arm(self, spoken: Spoken) -> tuple[list[ConditionChanged], Verdicts]:
+    def _standing(self) -> list[TradeCondition]:
+        """What strategists said before and is still valid."""
         desk = self._desk
-        situation = self.situation()
+        return [
+            condition
+            for condition in desk.sniper.conditions()
+            if condition.strategy in (MODEL, RULES) and condition.valid_until_ns >= desk.now_ns
+        ]
+
+    def _arm(
+        self, spoken: Spoken, situation: Situation, earlier: list[TradeCondition]
+    ) -> tuple[list[ConditionChanged], Verdicts]:
+        """What was armed anew and what became of each draft; what is kept leaves `earlier`."""
+        desk = self._desk
         changes: list[ConditionChanged] = []
         verdicts: list[tuple[str, str]] = []
         for draft in spoken.drafts[: int(desk.params.get(MOST))]:
@@ -112,6 +107,13 @@ class Conditions:
             why = refusal(draft, state, desk.params)
             if why or state is None:
                 verdicts.append(("", f"{name} refused: {why}"))
+                continue
+            same = next((c for c in earlier if _same(c, draft, spoken.strategy)), None)
+            if same is not None:
+                earlier.remove(same)
+                valid_sec = min(draft.valid_sec, int(desk.params.get(LIFETIME)))
+                desk.sniper.extend(same.id, desk.now_ns + valid_sec * SECOND)
+                verdicts.append((same.id, f"{name} armed: {draft.reasoning}"))
                 continue
             condition = condition_of(
                 draft, state, desk.params, desk.ids.next("TC"), desk.now_ns, spoken.strategy
@@ -130,48 +132,28 @@ class Conditions:
         )
 
     def _keep(self, spoken: Spoken, verdicts: Verdicts, changes: list[ConditionChanged]) -> None:
-        desk, reply = self._desk, spoken.reply
-        called = LlmCalled(
-            time_ns=desk.now_ns,
-            id=spoken.id,
+        keep_call(
+            self._desk,
+            Role.STRATEGIST,
+            spoken.id,
+            spoken.asked_ns,
+            spoken.reply,
+            verdicts,
+            *changes,
             speaker=spoken.speaker,
             why_rules=spoken.why_rules,
-            model=reply.model if reply is not None else "",
-            model_digest=str(reply.digest) if reply is not None else "",
-            prompt_sha=reply.prompt_sha if reply is not None else "",
-            reply=str(reply.text) if reply is not None else "",
-            checks=reply.checks if reply is not None else (),
-            verdicts=verdicts,
-            prompt=pack_text(str(reply.prompt)) if reply is not None else "",
         )
-        desk.record(called, *changes)
-        took_ms = reply.latency_ns / MILLISECOND if reply is not None else 0.0
-        if reply is not None:
-            values = {
-                "llm.latency_ms": took_ms,
-                "llm.prompt_tokens": float(reply.prompt_tokens),
-                "llm.reply_tokens": float(reply.reply_tokens),
-            }
-            desk.journal.append(Measured(time_ns=desk.now_ns, values=values))
-        desk.hub.append(
-            "llm",
-            LlmCall(
-                id=called.id,
-                time_ns=called.time_ns,
-                speaker=called.speaker,
-                why_rules=called.why_rules,
-                model=called.model,
-                model_digest=called.model_digest,
-                prompt=str(reply.prompt) if reply is not None else "",
-                prompt_sha=called.prompt_sha,
-                reply=called.reply,
-                checks=called.checks,
-                verdicts=verdicts,
-                latency_ms=took_ms,
-                prompt_tokens=reply.prompt_tokens if reply is not None else 0,
-                reply_tokens=reply.reply_tokens if reply is not None else 0,
-                done_reason=str(reply.done_reason) if reply is not None else "",
-                repaired=reply.repaired if reply is not None else False,
-            ),
-            STREAM_SIZE,
-        )
+
+
+def _same(condition: TradeCondition, draft: Draft, strategy: str) -> bool:
+    """Whether this is what the condition was made of, word by word."""
+    return (
+        condition.symbol == draft.symbol
+        and condition.direction is draft.direction
+        and condition.trigger == draft.entry
+        and condition.stop == draft.stop
+        and condition.targets == draft.targets
+        and condition.strategy == strategy
+        and condition.pattern == draft.pattern
+        and condition.reasoning == draft.reasoning
+    )

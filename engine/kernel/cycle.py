@@ -12,7 +12,7 @@ from typing import TypeVar
 from engine.core.clock import MINUTE, day_of, monotonic_ns
 from engine.core.errors import CommandRefused
 from engine.core.parameters import declare
-from engine.core.records import Accounted, ConditionChanged, Measured, ProposalChanged
+from engine.core.records import Accounted, Measured, ProposalChanged
 from engine.core.types import Account, Actor, Control, FeedStatus, Link
 from engine.core.views import StepTiming
 from engine.kernel.desk import Desk
@@ -169,8 +169,6 @@ class Cycle:
                 time_ns=desk.now_ns, proposal=proposal, who=Actor.ENGINE, why="expired"
             )
             self._entries.follow(proposal, "expired", change)
-        for condition in desk.sniper.expire_due(desk.now_ns):
-            desk.record(ConditionChanged(time_ns=desk.now_ns, condition=condition, state="expired"))
         self._entries.turnover.rebalance()
         self._exits.keep_moved()
 

@@ -77,7 +77,7 @@ class Used:
 
     `opened_risk` (quote) belongs to `risk_day`; `trend_mean` is the average that equity is
     compared with, over `trend_samples` of it; `accounted_ns` is when the account was last
-    sampled.
+    sampled, `said_ns` when the strategist last spoke: what it had armed then was said again.
     """
 
     risk_day: int = -1
@@ -85,6 +85,7 @@ class Used:
     trend_mean: float = 0.0
     trend_samples: int = 0
     accounted_ns: int = 0
+    said_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -166,6 +167,7 @@ class Desk:
             trend_mean=used.trend_mean,
             trend_samples=used.trend_samples,
             accounted_ns=used.accounted_ns,
+            said_ns=used.said_ns,
         )
 
     def propose(self, proposal: Proposal, who: Actor, why: str = "") -> ProposalChanged:

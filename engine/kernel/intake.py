@@ -92,10 +92,13 @@ class Intake:
             self.pending_since_ns = self.pending_since_ns or desk.now_ns
 
     def _watch_conditions(self, bar: Bar) -> None:
-        if self._desk.sniper.idle:
+        """Walk the bar's path. Its last price was made before it closed, so that a condition
+        which ends with the bar still hears it."""
+        time_ns = bar.close_ns - 1
+        if self._desk.sniper.quiet(bar.symbol, bar.low, bar.high, time_ns):
             return
         for price in (bar.open, bar.low, bar.high, bar.close):
-            self._conditions(bar.symbol, price, bar.close_ns)
+            self._conditions(bar.symbol, price, time_ns)
 
     def _quote(self, quote: Quote) -> None:
         desk = self._desk

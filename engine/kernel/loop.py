@@ -135,7 +135,8 @@ class Kernel:
         asked = desk.hub.take()
         self.commands.take(asked)
         asked += self._open_mail()
-        self.conditions.look()
+        if not self.conditions.answer_ns:
+            self.conditions.look()
         events = desk.feed.poll(BATCH)
         if desk.feed.manual_time:
             for event in events:
@@ -186,14 +187,24 @@ class Kernel:
         self.intake.take(event)
 
     def _run_before(self, now: int) -> None:
-        """The cycle that fell due before `now`, once, however many were skipped by a gap."""
+        """The cycle that fell due before `now`, once, however many were skipped by a gap, and
+        a recorded answer of the model at the time at which it had come."""
         desk = self.desk
-        due = self._due()
+        due, answer = self._due(), self.conditions.answer_ns
+        if answer and answer < min(due, now):
+            self._answer_at(answer)
         if due < now and desk.now_ns:
             self._cycle_at(max(due, desk.now_ns))
         if self._next_cycle_ns < now:
             step = self._cycle_ns()
             self._next_cycle_ns = -(-now // step) * step
+        answer = self.conditions.answer_ns
+        if answer and answer < now:
+            self._answer_at(answer)
+
+    def _answer_at(self, now: int) -> None:
+        self.desk.now_ns = max(now, self.desk.now_ns)
+        self.conditions.look()
 
     def _run_due(self, now: int) -> None:
         if self._due() <= now:
@@ -213,6 +224,7 @@ class Kernel:
         self.intake.pending_since_ns = 0
         self.cycle.run()
         self.conditions.speak_if_due()
+        self.conditions.expire()
 
     def _cycle_ns(self) -> int:
         return int(self.desk.params.get(CYCLE_SECONDS)) * SECOND

@@ -40,6 +40,8 @@ from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
 from engine.kernel.orders import plan_for
+from engine.llm.rules import RULES
+from engine.llm.strategist import MODEL
 from engine.market.feed import Rewinds
 from engine.risk.control import ControlMachine
 
@@ -62,8 +64,7 @@ def recover(desk: Desk, exits: Exits, follower: Follower) -> None:
         exits.reconcile()
         exits.honesty.recover(recovered)
         _proposals(desk, recovered)
-        for condition in recovered.conditions:
-            desk.sniper.arm(condition)
+        _conditions(desk, recovered)
         desk.cooldowns.update(recovered.cooldowns)
         for trade in recovered.trades:
             desk.trades.append(trade)
@@ -82,6 +83,17 @@ def _parameters(desk: Desk, recovered: Recovered) -> None:
         desk.params.set(record.name, value, record.who, Scope(*record.scope))
     for name, text, origin in desk.settings.parameters:
         desk.params.set(name, text, origin)
+
+
+def _conditions(desk: Desk, recovered: Recovered) -> None:
+    """What was armed, until when it had been said to hold: saying it again is not journaled."""
+    cursor = recovered.cursor
+    said_ns = cursor.said_ns if cursor is not None else 0
+    for condition in recovered.conditions:
+        desk.sniper.arm(condition)
+        if condition.strategy in (MODEL, RULES):
+            lasts_ns = condition.valid_until_ns - condition.created_ns
+            desk.sniper.extend(condition.id, said_ns + lasts_ns)
 
 
 def _market(desk: Desk) -> None:
@@ -152,6 +164,7 @@ def _money(desk: Desk, recovered: Recovered) -> None:
         used.risk_day, used.opened_risk = cursor.day, cursor.opened_risk
         used.trend_mean, used.trend_samples = cursor.trend_mean, cursor.trend_samples
         used.accounted_ns = cursor.accounted_ns
+        used.said_ns = cursor.said_ns
     if recovered.day_start_equity is not None and recovered.peak_equity is not None:
         desk.ledger.restore(
             recovered.day,

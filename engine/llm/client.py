@@ -21,8 +21,6 @@ from engine.core.clock import monotonic_ns
 from engine.core.safetext import SafeText
 from engine.llm import prompt as words
 from engine.llm.replies import Ask, Flood, Outcome, Reply
-from engine.llm.schemas import answer_model, parse
-from engine.llm.situation import Draft
 
 THREAD = "qd-llm"
 
@@ -56,7 +54,8 @@ class _Call:
     prompt_tokens: int = 0
     reply_tokens: int = 0
     repaired: bool = False
-    drafts: tuple[Draft, ...] = ()
+    answer: Any = None
+    gist: str = ""
     checks: list[tuple[str, bool]] = field(default_factory=list)
 
 
@@ -73,6 +72,8 @@ class OllamaClient:
         self.model = model
         self.partial = SafeText()
         """The answer that is being written, its last part; replaced as it grows."""
+        self.why_not = "the model is still busy"
+        self.recorded = False
         self._wake = wake
         self._replies: deque[Reply] = deque(maxlen=HELD_REPLIES)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -85,6 +86,11 @@ class OllamaClient:
     def busy(self) -> bool:
         """Whether a call is under way."""
         return self._busy
+
+    @property
+    def answer_ns(self) -> int:
+        """Unknown: a server answers when it likes."""
+        return 0
 
     def ask(self, ask: Ask) -> bool:
         """Begin a call; False where one is under way or the client is closed."""
@@ -190,9 +196,10 @@ class OllamaClient:
                 model=self.model,
                 digest=SafeText(call.digest).line(100),
                 prompt=SafeText(call.prompt),
-                prompt_sha=words.digest_of(words.SYSTEM, call.prompt),
+                prompt_sha=words.digest_of(call.ask.question.system, call.prompt),
                 text=SafeText(call.text, LONGEST_REPLY),
-                drafts=call.drafts if outcome is Outcome.OK else (),
+                answer=call.answer if outcome is Outcome.OK else None,
+                gist=call.gist,
                 checks=tuple(call.checks),
                 done_reason=SafeText(call.done_reason).line(40),
                 prompt_tokens=call.prompt_tokens,
@@ -210,10 +217,10 @@ class OllamaClient:
 
         from engine.llm.transport import BoundedTransport
 
-        ask = call.ask
-        answer = answer_model(ask.situation, ask.most, ask.longest_sec)
-        schema = answer.model_json_schema()
-        call.prompt = words.prompt_of(ask.situation, schema, ask.most, ask.reach_pct)
+        question = call.ask.question
+        form = question.form()
+        schema = form.model_json_schema()
+        call.prompt = question.prompt(schema)
         async with AsyncClient(
             self.host, transport=BoundedTransport(), follow_redirects=False
         ) as server:
@@ -222,17 +229,17 @@ class OllamaClient:
             if not found:
                 return Outcome.NO_MODEL, f"{self.model} isn't there; `ollama pull {self.model}`"
             messages = [
-                {"role": "system", "content": words.SYSTEM},
+                {"role": "system", "content": question.system},
                 {"role": "user", "content": call.prompt},
             ]
-            outcome, detail = await self._once(server, call, answer, schema, messages)
+            outcome, detail = await self._once(server, call, form, schema, messages)
             if outcome in (Outcome.SCHEMA, Outcome.TRUNCATED):
                 call.repaired = True
                 messages += [
                     {"role": "assistant", "content": call.text},
                     {"role": "user", "content": words.repair_of(detail)},
                 ]
-                outcome, detail = await self._once(server, call, answer, schema, messages)
+                outcome, detail = await self._once(server, call, form, schema, messages)
             return outcome, detail
 
     async def _find(self, server: Any, call: _Call) -> bool:
@@ -249,7 +256,7 @@ class OllamaClient:
         self,
         server: Any,
         call: _Call,
-        answer: type[BaseModel],
+        form: type[BaseModel],
         schema: dict[str, Any],
         messages: list[dict[str, str]],
     ) -> tuple[Outcome, str]:
@@ -258,7 +265,7 @@ class OllamaClient:
         whole = call.done_reason == "stop"
         used = call.prompt_tokens + call.reply_tokens
         fits = used < CONTEXT_TOKENS
-        parsed = parse(call.text, answer)
+        parsed = call.ask.question.read(call.text, form)
         call.checks += [
             ("whole", whole),
             ("context", fits),
@@ -270,7 +277,7 @@ class OllamaClient:
             return Outcome.TRUNCATED, f"the answer ended by {call.done_reason or 'nothing'!r}"
         if isinstance(parsed, str):
             return Outcome.SCHEMA, parsed
-        call.drafts = parsed
+        call.answer, call.gist = parsed, call.ask.question.gist(parsed)
         return Outcome.OK, ""
 
     async def _stream(

@@ -11,7 +11,6 @@ from collections import Counter, deque
 from engine.core.clock import MILLISECOND
 from engine.core.views import LlmView
 from engine.llm.replies import Outcome, Reply
-from engine.llm.situation import Draft
 
 KEPT_LATENCIES = 200
 KEPT_ANSWERS = 100
@@ -39,9 +38,10 @@ class Health:
         self.repaired += reply.repaired
         self.last = reply
         self._ended[reply.outcome] += 1
-        self._latencies.append(reply.latency_ns / MILLISECOND)
+        if not reply.recorded:
+            self._latencies.append(reply.latency_ns / MILLISECOND)
         if reply.outcome is Outcome.OK:
-            self._answers.append(answer_of(reply.drafts))
+            self._answers.append(reply.gist)
 
     @property
     def collapsed(self) -> bool:
@@ -58,9 +58,12 @@ class Health:
         ordered = sorted(self._latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
-    def view(self, state: str, reason: str, model: str, asked_ns: int, writing: str) -> LlmView:
+    def view(
+        self, role: str, state: str, reason: str, model: str, asked_ns: int, writing: str
+    ) -> LlmView:
         ended = self._ended
         return LlmView(
+            role=role,
             state=state,
             reason=reason,
             model=model,
@@ -70,6 +73,7 @@ class Health:
             schema_failures=ended[Outcome.SCHEMA],
             truncated=ended[Outcome.TRUNCATED] + ended[Outcome.FLOOD],
             timeouts=ended[Outcome.TIMEOUT],
+            failed=sum(ended.values()) - ended[Outcome.OK],
             repaired=self.repaired,
             p50_ms=self.quantile(0.5),
             p95_ms=self.quantile(0.95),
@@ -78,9 +82,3 @@ class Health:
             asked_ns=asked_ns,
             writing=writing,
         )
-
-
-def answer_of(drafts: tuple[Draft, ...]) -> str:
-    """What an answer comes to: which symbols and directions, or that nothing is worth it."""
-    named = sorted({f"{draft.direction} {draft.symbol}" for draft in drafts})
-    return ", ".join(named) or "nothing"

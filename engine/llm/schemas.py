@@ -21,7 +21,9 @@ LONGEST_PATTERN = 60
 Price = Annotated[float, Field(gt=0, lt=1e12, allow_inf_nan=False)]
 
 
-class _Closed(BaseModel):
+class Closed(BaseModel):
+    """A form that takes no field beside its own."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -36,7 +38,7 @@ def answer_model(situation: Situation, most: int, longest_sec: int) -> type[Base
     direction: Any = Literal["LONG", "SHORT"] if shorts else Literal["LONG"]
     condition = create_model(
         "Condition",
-        __base__=_Closed,
+        __base__=Closed,
         symbol=(symbol, ...),
         direction=(direction, ...),
         entry=(Price, ...),
@@ -47,20 +49,27 @@ def answer_model(situation: Situation, most: int, longest_sec: int) -> type[Base
         pattern=(Annotated[str, Field(max_length=LONGEST_PATTERN)], ...),
     )
     listed: Any = Annotated[list[condition], Field(max_length=most)]
-    return create_model("Answer", __base__=_Closed, conditions=(listed, ...))
+    return create_model("Answer", __base__=Closed, conditions=(listed, ...))
 
 
-def parse(text: str, model: type[BaseModel]) -> tuple[Draft, ...] | str:
-    """The drafts of an answer, or in one line what is wrong with it. Never raises."""
+def read(text: str, form: type[BaseModel]) -> Any:
+    """An answer in its form, or in one line what is wrong with it. Never raises."""
     try:
-        answer = model.model_validate_json(text)
+        return form.model_validate_json(text)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         return SafeText(f"{where}: {first['msg']}" if where else first["msg"]).line(200)
     except (ValueError, RecursionError) as error:
         return SafeText(f"{type(error).__name__}: {error}").line(200)
-    conditions: list[Any] = answer.conditions  # type: ignore[attr-defined]
+
+
+def parse(text: str, model: type[BaseModel]) -> tuple[Draft, ...] | str:
+    """The drafts of an answer, or in one line what is wrong with it. Never raises."""
+    answer = read(text, model)
+    if isinstance(answer, str):
+        return answer
+    conditions: list[Any] = answer.conditions
     return tuple(
         Draft(
             symbol=one.symbol,

@@ -32,7 +32,7 @@ def test_a_good_answer_comes_back_with_everything_that_is_told_of_it() -> None:
         reply = caller.call()
         assert not caller.client.busy
     assert (reply.outcome, reply.detail) == (Outcome.OK, "")
-    [draft] = reply.drafts
+    [draft] = reply.answer
     assert (draft.symbol, draft.entry) == (BTC, 60_600)
     assert (draft.stop, draft.targets) == (59_800, (62_000,))
     assert reply.text == GOOD
@@ -84,7 +84,7 @@ def test_every_misbehaviour_has_its_name_and_no_draft(name: str) -> None:
     with Ollama(default=behaviour) as server, Caller(server.host) as caller:
         reply = caller.call(deadline_s)
         assert reply.outcome is outcome, reply.detail
-        assert reply.drafts == ()
+        assert reply.answer is None
         assert reply.detail
         again = outcome in (Outcome.SCHEMA, Outcome.TRUNCATED)
         assert reply.repaired is again
@@ -96,7 +96,7 @@ def test_every_misbehaviour_has_its_name_and_no_draft(name: str) -> None:
 def test_one_repair_is_asked_for_with_what_was_wrong() -> None:
     with Ollama(says('{"conditions": 3}'), says(GOOD)) as server, Caller(server.host) as caller:
         reply = caller.call()
-    assert (reply.outcome, reply.repaired, len(reply.drafts)) == (Outcome.OK, True, 1)
+    assert (reply.outcome, reply.repaired, len(reply.answer)) == (Outcome.OK, True, 1)
     first, second = server.asked
     assert [message["role"] for message in second["messages"]] == [
         "system", "user", "assistant", "user",
@@ -133,7 +133,7 @@ def test_nothing_that_a_terminal_obeys_gets_through() -> None:
     bad = answer(condition(reasoning=hostile, pattern=hostile))
     with Ollama(says(bad)) as server, Caller(server.host) as caller:
         reply = caller.call()
-    [draft] = reply.drafts
+    [draft] = reply.answer
     for text in (draft.reasoning, draft.pattern, reply.text, reply.prompt, reply.detail):
         assert not set(text) & set("\x1b\x07\u202e\u200b\x9b")
     assert "[@click=app.approve('T-1')]buy[/]" in draft.reasoning
@@ -184,7 +184,7 @@ def test_a_recorded_stream_is_read_to_its_last_word_and_count() -> None:
             reply = caller.call()
         assert reply.text == told
         assert reply.reply_tokens == parts[-1].get("eval_count", 0)
-        assert reply.drafts == ()
+        assert reply.answer is None
         assert reply.repaired
 
 
@@ -195,7 +195,7 @@ def test_two_symbols_are_both_in_the_enum_and_shorts_where_one_can() -> None:
     )
     with Ollama(says(answer(short))) as server, Caller(server.host) as caller:
         reply = caller.call(situation=both)
-    assert [draft.direction for draft in reply.drafts] == ["SHORT"]
+    assert [draft.direction for draft in reply.answer] == ["SHORT"]
     [body] = server.asked
     properties = body["format"]["$defs"]["Condition"]["properties"]
     assert properties["symbol"]["enum"] == [BTC, "BTC/USDT:USDT"]

@@ -21,7 +21,7 @@ from engine.llm.schemas import answer_model, parse
 from engine.llm.situation import Draft
 from engine.llm.strategist import Strategist
 from tests.faults.ollama import answer, condition
-from tests.llm_help import BTC, NOW, PERP, situation, state
+from tests.llm_help import BTC, NOW, PERP, asking, situation, state
 
 LONG, SHORT = Direction.LONG, Direction.SHORT
 
@@ -192,7 +192,8 @@ def test_headlines_in_an_answer_change_no_symbol_and_no_limit() -> None:
 def reply(number: int, drafts: tuple[Draft, ...], outcome: Outcome = Outcome.OK) -> Reply:
     return Reply(
         id=f"L-{number}", outcome=outcome, detail=SafeText(), model="m", digest=SafeText("d"),
-        prompt=SafeText(), prompt_sha="", text=SafeText(), drafts=drafts, checks=(),
+        prompt=SafeText(), prompt_sha="", text=SafeText(), answer=drafts,
+        gist=asking().question.gist(drafts), checks=(),
         done_reason=SafeText("stop"), prompt_tokens=1, reply_tokens=1,
         latency_ns=number * MILLISECOND, repaired=False,
     )  # fmt: skip
@@ -205,7 +206,7 @@ def test_a_model_that_says_one_thing_is_flagged_and_one_that_thinks_is_not() -> 
         varied.took(reply(number, () if number % 3 else (draft(),)))
         assert same.collapsed is (number >= JUDGED_FROM)
     assert not varied.collapsed
-    view = varied.view("ok", "", "m", 0, "")
+    view = varied.view("strategist", "ok", "", "m", 0, "")
     assert dict(view.answers).keys() == {"nothing", f"LONG {BTC}"}
     assert (view.p50_ms, view.p95_ms) == (101.0, 191.0)
 
@@ -214,28 +215,22 @@ def test_failures_are_counted_by_their_kind() -> None:
     health = Health()
     for outcome in (Outcome.SCHEMA, Outcome.TRUNCATED, Outcome.FLOOD, Outcome.TIMEOUT, Outcome.OK):
         health.took(reply(1, (), outcome))
-    view = health.view("ok", "", "m", 0, "")
+    view = health.view("strategist", "ok", "", "m", 0, "")
     assert (view.calls, view.answered, view.schema_failures) == (5, 1, 1)
     assert (view.truncated, view.timeouts) == (2, 1)
-    assert math.isnan(Health().view("ok", "", "m", 0, "").p50_ms)
-
-
-class Pace:
-    def __init__(self, manual: bool, speed: float) -> None:
-        self.manual_time = manual
-        self.speed = speed
+    assert math.isnan(Health().view("strategist", "ok", "", "m", 0, "").p50_ms)
 
 
 def test_the_interval_is_kept_and_a_recording_begins_on_its_grid() -> None:
     params = Parameters()
-    live = Strategist(params, None, Pace(False, 1.0))
+    live = Strategist(params, None, on_grid=False)
     start = NOW - NOW % (30 * MINUTE) + MINUTE
     turns = [live.due(start + second * SECOND) for second in range(0, 900, 30)]
     assert [index * 30 for index, turn in enumerate(turns) if turn] == [0, 240, 540, 840]
-    replayed = Strategist(params, None, Pace(True, 0.0))
+    replayed = Strategist(params, None, on_grid=True)
     turns = [replayed.due(start + second * SECOND) for second in range(0, 900, 30)]
     assert [index * 30 for index, turn in enumerate(turns) if turn] == [240, 540, 840]
     params.set("strategist.interval_min", 10, "test")
-    slower = Strategist(params, None, Pace(False, 1.0))
+    slower = Strategist(params, None, on_grid=False)
     turns = [slower.due(start + second * SECOND) for second in range(0, 900, 30)]
     assert [index * 30 for index, turn in enumerate(turns) if turn] == [0, 540]
