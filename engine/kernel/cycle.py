@@ -49,6 +49,7 @@ class Cycle:
         self._worst_us = dict.fromkeys(STEPS, 0.0)
         self._candidates: list[Candidate] = []
         self._measured: tuple[object, ...] = ()
+        self._sampled = False
         self._steps: tuple[tuple[str, Callable[[], None]], ...] = (
             ("health", self._health),
             ("capital", self._capital),
@@ -123,6 +124,7 @@ class Cycle:
             desk.used.accounted_ns = desk.now_ns
             desk.record(Accounted(time_ns=desk.now_ns, account=account, why=why))
             self._entries.appraiser.sample(account)
+            self._sampled = True
             desk.proposals.forget_ended(ENDED_KEPT)
             self._measure_var(account)
         self._guard.check_account(account)
@@ -149,9 +151,9 @@ class Cycle:
         again, self._entries.returning = self._entries.returning, []
         for candidate in (*again, *self._candidates):
             self._attempt(self._entries.propose, candidate)
-        for condition in self._exits.triggered:
-            self._attempt(self._entries.trigger, condition)
-        self._exits.triggered.clear()
+        triggered = self._desk.triggered
+        while triggered:
+            self._attempt(self._entries.trigger, triggered.pop(0))
 
     def _attempt(self, act: Callable[[T], None], on: T) -> None:
         """What can't be done now (a full disk, an exit on its way) is told, and no fault."""
@@ -171,6 +173,13 @@ class Cycle:
             self._entries.follow(proposal, "expired", change)
         self._entries.turnover.rebalance()
         self._exits.keep_moved()
+
+    def note_sample(self) -> None:
+        """Keep where we are once all is done that belongs to a sample of the account, so that
+        a restart neither forgets it nor takes it twice."""
+        if self._sampled:
+            self._sampled = False
+            self._desk.record(self._desk.cursor())
 
     def remember_cursor(self) -> None:
         """Watches, account and market as they stand, for a restart; and what the cycle cost."""

@@ -24,6 +24,7 @@ from engine.core.types import (
     Proposal,
     Purpose,
     Trade,
+    TradeCondition,
 )
 from engine.core.views import Counterfactual
 from engine.execution.broker import Broker
@@ -131,6 +132,8 @@ class Desk:
     mark_prices: Marks = field(default_factory=Marks.none)
     strategist: Strategist | None = None
     """Who writes conditions; None where nobody does."""
+    triggered: list[TradeCondition] = field(default_factory=list)
+    """Conditions that reached their price and wait for the cycle to act on them."""
     position: int = 0
     """Market events that were dealt with, counted from the feed's beginning."""
     now_ns: int = 0
@@ -168,6 +171,7 @@ class Desk:
             trend_samples=used.trend_samples,
             accounted_ns=used.accounted_ns,
             said_ns=used.said_ns,
+            triggered=tuple(condition.id for condition in self.triggered),
         )
 
     def propose(self, proposal: Proposal, who: Actor, why: str = "") -> ProposalChanged:

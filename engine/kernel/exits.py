@@ -39,7 +39,6 @@ from engine.core.types import (
     ProposalState,
     Purpose,
     Trade,
-    TradeCondition,
 )
 from engine.journal.lines import PROTECTION_MOVED
 from engine.kernel.appraisal import Appraisal, Wish
@@ -69,7 +68,6 @@ class Exits:
         self._announced: dict[str, WatchEvent] = {}
         self._journaled: dict[str, tuple[float | None, tuple[float, ...], int]] = {}
         self._by_symbol: dict[str, list[str]] = {}
-        self.triggered: list[TradeCondition] = []
         self.closed: list[Callable[[Trade], None]] = []
         self.scale_in: Callable[[Position, WatchEvent], None] | None = None
         self.perpetuals = Perpetuals(desk)

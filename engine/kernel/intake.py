@@ -88,7 +88,7 @@ class Intake:
         triggered = desk.sniper.on_price(symbol, price, time_ns)
         desk.worst_check_ns = max(desk.worst_check_ns, monotonic_ns() - began)
         if triggered:
-            self._exits.triggered += triggered
+            desk.triggered += triggered
             self.pending_since_ns = self.pending_since_ns or desk.now_ns
 
     def _watch_conditions(self, bar: Bar) -> None:

@@ -225,6 +225,7 @@ class Kernel:
         self.cycle.run()
         self.conditions.speak_if_due()
         self.conditions.expire()
+        self.cycle.note_sample()
 
     def _cycle_ns(self) -> int:
         return int(self.desk.params.get(CYCLE_SECONDS)) * SECOND

@@ -86,10 +86,19 @@ def _parameters(desk: Desk, recovered: Recovered) -> None:
 
 
 def _conditions(desk: Desk, recovered: Recovered) -> None:
-    """What was armed, until when it had been said to hold: saying it again is not journaled."""
+    """What was armed, until when it had been said to hold: saying it again is not journaled.
+
+    What had reached its price and was not acted on yet is acted on now.
+    """
     cursor = recovered.cursor
     said_ns = cursor.said_ns if cursor is not None else 0
+    reached = cursor.triggered if cursor is not None else ()
+    if desk.strategist is not None:
+        desk.strategist.resume(said_ns)
     for condition in recovered.conditions:
+        if condition.id in reached:
+            desk.triggered.append(condition)
+            continue
         desk.sniper.arm(condition)
         if condition.strategy in (MODEL, RULES):
             lasts_ns = condition.valid_until_ns - condition.created_ns

@@ -63,9 +63,16 @@ class Strategist:
         """Whether an answer of the model is waited for."""
         return self.line.waiting
 
+    def resume(self, said_ns: int) -> None:
+        """Go on after a restart: the turn in which it last spoke is taken."""
+        self._slot = self._slot_of(said_ns) if said_ns else None
+
+    def _slot_of(self, now_ns: int) -> int:
+        return now_ns // (int(self._params.get(INTERVAL)) * MINUTE)
+
     def due(self, now_ns: int) -> bool:
         """Whether it is time to speak; asking takes the turn."""
-        slot = now_ns // (int(self._params.get(INTERVAL)) * MINUTE)
+        slot = self._slot_of(now_ns)
         first = self._slot is None
         if slot == self._slot or self.waiting:
             return False
