@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app import machine as app_machine
 from app.cli import run
-from app.machine import DIFFERS, SAME, UNKNOWN, TimeMachine, machine_of, stories
+from app.machine import DIFFERS, SAME, UNKNOWN, Story, TimeMachine, machine_of, stories
 from engine.core.parameters import Scope
 from engine.core.records import ParameterSet
 from engine.core.release import code_version
@@ -29,6 +30,11 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     market = record(folder / "market", 4_000)
     replay(folder / "journal.db", f"replay:{market}")
     return folder / "journal.db"
+
+
+def voted(machine: TimeMachine) -> Iterator[Story]:
+    """Decisions that votes made; a condition's has none."""
+    return (story for story in stories(machine) if story.decision.votes)
 
 
 def verdicts(path: Path, *settings: tuple[str, object]) -> Counter[str]:
@@ -59,7 +65,7 @@ def test_a_recorded_week_of_perpetuals_made_again_is_the_same(tmp_path: Path) ->
 def test_an_altered_parameter_is_shown_and_named(journal: Path) -> None:
     reader, machine = machine_of(journal)
     with reader:
-        entered = next(s for s in stories(machine) if s.proposal is not None)
+        entered = next(s for s in voted(machine) if s.proposal is not None)
         least = entered.decision.confidence + 0.01
         remade = machine.again(entered, [("dec.min_confidence", min(least, 0.8))])
         assert remade.verdict == DIFFERS
@@ -97,7 +103,7 @@ def test_code_that_thinks_otherwise_is_found(journal: Path) -> None:
 
     with Reader(journal) as reader:
         machine = TimeMachine(reader, (Contrary(), RsiReversion()))
-        remade = [machine.again(story) for story in stories(machine)]
+        remade = [machine.again(story) for story in voted(machine)]
     assert Counter(one.verdict for one in remade)[DIFFERS] > 5
     assert all("the strategy technical is not part of this version" in one.why for one in remade)
 
@@ -107,7 +113,7 @@ def test_the_command_tells_inputs_outcome_and_differences(
 ) -> None:
     reader, machine = machine_of(journal)
     with reader:
-        traded = next(s for s in stories(machine) if s.trade is not None)
+        traded = next(s for s in voted(machine) if s.trade is not None)
         name = traded.decision.id
     assert run(["decision", name, "--again", "--json", "--db", str(journal)]) == 0
     told = json.loads(capsys.readouterr().out)
