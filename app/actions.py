@@ -142,6 +142,14 @@ ACTIONS: tuple[Action, ...] = (
            "desk", why_disabled=why.no_chart, footer="older", panels=("chart",), argument="-1"),
     Action("chart.newer", "Chart: towards now", ("greater_than_sign",), "pan", "Chart", "desk",
            why_disabled=why.no_chart, footer="newer", panels=("chart",), argument="1"),
+    Action("chart.back", "Chart: read the candle before", ("comma",), "point", "Chart", "desk",
+           why_disabled=why.no_chart, footer="read", panels=("chart",), argument="-1",
+           help="its prices and what was traded in it stand above; esc leaves"),
+    Action("chart.forth", "Chart: read the candle after", ("full_stop",), "point", "Chart",
+           "desk", why_disabled=why.no_chart, argument="1"),
+    Action("chart.frame", "Chart: next timeframe", ("T",), "timeframe", "Chart", "desk",
+           why_disabled=why.no_chart, footer="timeframe", panels=("chart",),
+           help="candles and indicators of whole numbers of decision bars, up to a day"),
     Action("chart.overlay", "Chart overlay…", ("i",), "overlay", "Chart", "desk",
            why_disabled=why.no_overlays, footer="overlay", panels=("chart",),
            help="any indicator of ta by name, such as ema_indicator window=50"),
@@ -194,7 +202,7 @@ _NAMES = {
     "question_mark": "?", "slash": "/", "escape": "esc", "plus": "+", "minus": "-",
     "pagedown": "pgdn", "pageup": "pgup", "down": "↓", "up": "↑", "left": "←", "right": "→",
     "left_square_bracket": "[", "right_square_bracket": "]",
-    "less_than_sign": "<", "greater_than_sign": ">",
+    "less_than_sign": "<", "greater_than_sign": ">", "comma": ",", "full_stop": ".",
 }  # fmt: skip
 
 

@@ -41,6 +41,17 @@ class Charting:
         if chart is not None:
             chart.page(int(by))
 
+    def do_point(self, by: str) -> None:
+        chart = self._chart()
+        if chart is not None:
+            chart.point(int(by))
+
+    def do_timeframe(self, _argument: str) -> None:
+        chart = self._chart()
+        if chart is not None:
+            self.deck.say(f"candles of {chart.next_frame()}", "note")
+            self.deck.hurry_paint()
+
     def do_overlay(self, _argument: str) -> None:
         drawn = self.deck.studies.text
 

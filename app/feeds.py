@@ -15,7 +15,7 @@ from engine.core.types import Bar, Decision
 from engine.core.views import EquityPoint, JournalLine, LlmCall
 from engine.hub import Hub
 
-KEEP_BARS = 600
+KEEP_BARS = 2_000
 KEEP_LINES = 5_000
 KEEP_POINTS = 2_000
 KEEP_DECISIONS = 500

@@ -77,10 +77,13 @@ class Feeder:
             self._own[name](panel, view, now_ns)
 
     def _chart(self, panel: Any, view: Snapshot, now_ns: int) -> None:
+        from widgets.candles import merged
+        from widgets.marks import marks_of
+
         symbol = self._deck.chosen_symbol()
         market = next((m for m in view.markets if m.symbol == symbol), None)
         bars = self._deck.feeds.bars(symbol)
-        drawn, troubles = self._deck.studies.follow(symbol, bars)
+        drawn, troubles = self._deck.studies.follow(symbol, merged(bars, panel.framed))
         for trouble in troubles:
             self._deck.say(trouble, "warn")
         panel.show_bars(
@@ -90,6 +93,7 @@ class Feeder:
             levels_of(view, symbol, self._deck.focused_panel()),
             view.run.timeframe,
             drawn,
+            marks_of(view, symbol),
         )
 
     def _equity(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:

@@ -9,6 +9,7 @@ from textual.widgets import Input
 from app import describe, exports
 from app.dialogs import Notice
 from app.filterbar import FilterBar
+from widgets.chart import PriceChart
 from widgets.tablepanel import DETAIL_LABEL, TablePanel
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Views:
         if screen is None:
             return
         panel = screen.panels[screen.active]
+        chart = screen.panels.get("chart")
+        if isinstance(chart, PriceChart) and chart.point_nowhere():
+            return
         if screen.filters.pop(screen.active, ""):
             panel.filter("")
         elif screen.maximised:

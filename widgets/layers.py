@@ -7,8 +7,10 @@ cover another.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from engine.core.clock import DAY
 from engine.core.types import Bar
@@ -16,12 +18,18 @@ from widgets import axes, numbers, study
 from widgets.candles import Scale, candle
 from widgets.grid import Grid
 from widgets.levels import Levels
+from widgets.marks import Mark
 from widgets.spark import BLOCKS
 from widgets.study import Study
 
 _VOLUME_FROM = 14
+_READING_FROM = 11
+_LEAST_READING = 6
 _MOST_STRETCH = 2.5
 """How far levels may stretch the range of the bars before they are shown at the edge."""
+
+_SEEN_THROUGH = " ┈╌"
+"""What a line down may be drawn over: nothing, the grid and levels."""
 
 _STRIP_FROM = 12
 _LEAST_CANDLES = 6
@@ -32,7 +40,8 @@ _LEAST_CANDLES = 6
 class Plan:
     """How the panel's cells are shared between candles, volume, strips and axes.
 
-    From the top: `legend` rows that name what is drawn over the candles, `rows` of candles,
+    From the top: a row for the candle that is read (where `reading`) and one that names the
+    studies, together `legend` rows; `rows` of candles,
     `volume` rows, `strips` times `strip` rows, and the times.
     """
 
@@ -44,6 +53,8 @@ class Plan:
     strips: int
     axis: int
     decimals: int
+    reading: bool = False
+    exact: int = 2
 
     @property
     def base(self) -> int:
@@ -67,10 +78,19 @@ def price_range(
 
 
 def planned(
-    bars: Sequence[Bar], width: int, height: int, levels: Levels | None, studies: Sequence[Study]
+    bars: Sequence[Bar],
+    width: int,
+    height: int,
+    levels: Levels | None,
+    studies: Sequence[Study],
+    pointed: bool = False,
 ) -> Plan | None:
-    """How a panel of this size is shared out; None where it has no room for candles."""
-    legend = 1 if studies else 0
+    """How a panel of this size is shared out; None where it has no room for candles.
+
+    A row tells the values of a candle where there is room for it, or one is pointed at.
+    """
+    reading = height >= _READING_FROM or (pointed and height >= _LEAST_READING)
+    legend = int(reading) + (1 if studies else 0)
     volume = max(2, height // 8) if height >= _VOLUME_FROM else 0
     strip = max(3, height // 6) if height >= _STRIP_FROM else 0
     room = height - 1 - legend - volume
@@ -85,7 +105,7 @@ def planned(
     columns = width - axis
     if columns < 8 or rows < 3:
         return None
-    return Plan(columns, legend, rows, volume, strip, strips, axis, decimals)
+    return Plan(columns, legend, rows, volume, strip, strips, axis, decimals, reading, most)
 
 
 def _sensible(price: float) -> int:
@@ -176,7 +196,7 @@ def draw_studies(
         if left + len(text) > grid.width:
             # Half a number would be another number.
             text = "…"
-        grid.write(left, 0, text, role)
+        grid.write(left, plan.legend - 1, text, role)
         left += len(text) + 2
 
 
@@ -247,3 +267,73 @@ def draw_last(grid: Grid, scale: Scale, plan: Plan, bar: Bar) -> None:
     """The newest price at the axis."""
     role = "gain" if bar.close >= bar.open else "loss"
     _label(grid, plan, scale.row(bar.close), bar.close, f"bold {role}", "◂")
+
+
+def index_at(bars: Sequence[Bar], time_ns: int) -> int | None:
+    """Which of these bars a moment lies in; None before the first and after the last."""
+    if not bars:
+        return None
+    at = bisect_right(bars, time_ns, key=lambda bar: bar.open_ns) - 1
+    inside = at >= 0 and time_ns < bars[at].open_ns + bars[at].span_ns
+    return at if inside else None
+
+
+def draw_marks(
+    grid: Grid, scale: Scale, plan: Plan, bars: Sequence[Bar], step: int, marks: Sequence[Mark]
+) -> None:
+    """Where positions were entered and left; what lies outside the prices shown is left out."""
+    first = first_column(plan, bars, step)
+    for mark in marks:
+        at = index_at(bars, mark.time_ns)
+        if at is not None and scale.has(mark.price):
+            y = plan.legend + scale.row(mark.price)
+            grid.put(first + at * step, y, mark.sign, f"bold {mark.role}")
+
+
+def draw_cross(
+    grid: Grid, scale: Scale, plan: Plan, bars: Sequence[Bar], step: int, at: int
+) -> None:
+    """A line down through the candle that is read, its close at the axis, its time below."""
+    x = first_column(plan, bars, step) + at * step
+    bar = bars[at]
+    for y in range(plan.legend, plan.base + plan.strips * plan.strip):
+        if grid.at(x, y) in _SEEN_THROUGH:
+            grid.put(x, y, "┊", "accent")
+    _label(grid, plan, scale.row(bar.close), bar.close, "reverse accent")
+    text = f" {numbers.clock(bar.open_ns)} "
+    left = max(0, min(x - len(text) // 2, plan.columns - len(text)))
+    y = plan.base + plan.strips * plan.strip
+    # A time that is covered in part would be another time.
+    for start, toward in ((left - 1, -1), (left + len(text), 1)):
+        at_x = start
+        while grid.at(at_x, y) != " ":
+            grid.put(at_x, y, " ")
+            at_x += toward
+    grid.write(left, y, text, "reverse accent")
+
+
+def write_reading(grid: Grid, plan: Plan, bar: Bar, marks: Sequence[Mark], pointed: bool) -> None:
+    """The values of a candle in a row, as many as fit, and what was traded within it."""
+    if not plan.reading:
+        return
+    price = partial(numbers.price, decimals=plan.exact)
+    move = (bar.close / bar.open - 1) * 100 if bar.open else math.nan
+    began = numbers.clock(bar.open_ns)
+    parts: list[tuple[str, str]] = [
+        (f"{numbers.day(bar.open_ns)} {began}" if pointed else began,
+         "bold accent" if pointed else "muted"),
+        (f"C {price(bar.close)}", "soft"),
+        (f"{numbers.arrow(move)} {numbers.percent(move)}", numbers.role(move)),
+        (f"H {price(bar.high)}", "muted"),
+        (f"L {price(bar.low)}", "muted"),
+        (f"O {price(bar.open)}", "muted"),
+        (f"vol {numbers.compact(bar.volume)}", "muted"),
+    ]  # fmt: skip
+    traded = [(mark.text, mark.role) for mark in marks
+              if bar.open_ns <= mark.time_ns < bar.open_ns + bar.span_ns]  # fmt: skip
+    left = 0
+    for text, role in [parts[0], *traded, *parts[1:]]:
+        if left + len(text) > grid.width:
+            return
+        grid.write(left, 0, text, role)
+        left += len(text) + 2
