@@ -62,8 +62,8 @@ def make_opportunity(number: int, symbol: str = "BTC/USDT", **changes: Any) -> O
 def make_outcome(gross: float, **changes: Any) -> Outcome:
     """A closed result in percent, with 0.2 % of fees."""
     made = Outcome(
-        gross=gross, net=gross - 0.2, r=gross / 2.0, reason="take_profit" if gross > 0 else
-        "stop_loss", bars=7, closed=True,
+        gross=gross, net=gross - 0.2, r=gross / 2.0, net_r=(gross - 0.2) / 2.0,
+        reason="take_profit" if gross > 0 else "stop_loss", bars=7, closed=True,
     )  # fmt: skip
     return msgspec.structs.replace(made, **changes)
 

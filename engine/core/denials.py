@@ -42,6 +42,7 @@ class DenialCode(StrEnum):
     RULE_NO_TRADE = "rule_no_trade"
     EXPECTED_VALUE = "expected_value"
     CONFIDENCE = "confidence"
+    ENTRY_SCORE = "entry_score"
 
     @property
     def explanation(self) -> str:
@@ -80,4 +81,5 @@ _EXPLANATIONS = {
     DenialCode.RULE_NO_TRADE: "A rule of time or volatility admits no entries now.",
     DenialCode.EXPECTED_VALUE: "The trade isn't expected to earn more than it costs.",
     DenialCode.CONFIDENCE: "The confidence is below the minimum for an entry.",
+    DenialCode.ENTRY_SCORE: "The score is below the adaptive gate, which drawdowns raise.",
 }

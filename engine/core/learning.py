@@ -47,13 +47,14 @@ class Opportunity(Value, frozen=True):
 class Outcome(Value, frozen=True, gc=False):
     """What an opportunity came to by one set of rules.
 
-    `r` is the gross result in entry-to-stop distances. `closed` is False where the prices
-    ended before the rules did; then it is valued at the last one.
+    `r` and `net_r` are the gross and the net result in entry-to-stop distances. `closed` is
+    False where the prices ended before the rules did; then it is valued at the last one.
     """
 
     gross: float
     net: float
     r: float
+    net_r: float
     reason: str
     bars: int
     closed: bool
@@ -197,7 +198,7 @@ class Change(Value, frozen=True):
 
 
 class Compared(Value, frozen=True):
-    """One opportunity under the old and the new rules of one change; never altered."""
+    """One opportunity under the old and the new rules of one change, in R; never altered."""
 
     change: str
     opportunity: str

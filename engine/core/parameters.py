@@ -289,6 +289,14 @@ class Parameters:
         if self._set.get(find(name).name, {}).pop(scope, None) is not None:
             self._changed()
 
+    def set_in(self, name: str, scope: Scope) -> Setting | None:
+        """What is set in exactly this scope; None where nothing is."""
+        return self._set.get(find(name).name, {}).get(scope)
+
+    def copy(self) -> Parameters:
+        """A registry of its own with the same values, to ask "what if" of."""
+        return Parameters(self.version, {name: dict(by) for name, by in self._set.items()})
+
     def items(self) -> list[tuple[str, Scope, Setting]]:
         """Everything set, by name and scope, in a stable order."""
         return [

@@ -50,7 +50,9 @@ from engine.core.types import (
     Value,
 )
 from engine.core.views import BreakerView, ControlView, Counterfactual
+from engine.journal import learnstate
 from engine.journal.codec import decode
+from engine.journal.learnstate import Learned, LearnedFold
 from engine.journal.lived import KINDS as _LIVED
 from engine.journal.lived import Lived, LivedFold
 
@@ -96,6 +98,7 @@ class Recovered(Value, frozen=True):
     breakers: tuple[BreakerView, ...] = ()
     funding: tuple[Funding, ...] = ()
     own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
+    learned: Learned = Learned()
     aftermaths: dict[str, Aftermath] = msgspec.field(default_factory=dict)
     following: tuple[Following, ...] = ()
     followed: tuple[Counterfactual, ...] = ()
@@ -168,6 +171,7 @@ class Fold:
         self._lived = LivedFold()
         self._cursor = ""
         self._accounted = ""
+        self._learned = LearnedFold()
 
     def event(self, seq: int, time_ns: int, kind: str, body: str) -> None:
         """Take one event; only what may be state at the end is decoded whole."""
@@ -184,6 +188,8 @@ class Fold:
             self._lived.denied(body)
         elif kind in _LIVED:
             self._lived.event(body)
+        elif kind in learnstate.KINDS:
+            self._used(self._learned.event(kind, body))
         elif kind in _NAMED:
             self._name(kind, _named.decode(body), body, seq)
         elif kind == _FOLLOWING:
@@ -293,6 +299,7 @@ class Fold:
             following=tuple(r for r in following if isinstance(r, Following)),
             followed=tuple(r.counterfactual for r in followed if isinstance(r, Followed)),
             lived=self._lived.result(),
+            learned=self._learned.result(),
         )
 
 

@@ -286,6 +286,7 @@ class Appraiser:
             grows=wish.grows,
             regime=symbol.label or None,
             around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
+            strategy=wish.strategy,
         )
         gates = evaluate(gated_from, desk.params)
         factors = (*levered.stages, *size.factors) if size is not None else ()

@@ -51,6 +51,7 @@ from engine.kernel.follow import Follower
 from engine.kernel.growth import Growth
 from engine.kernel.guard import Guard
 from engine.kernel.inputs import Keeper
+from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders, plan_for
 from engine.kernel.symbols import SymbolDesk
 from engine.kernel.turnover import Turnover
@@ -85,6 +86,7 @@ class Entries:
         self.follower = Follower(desk)
         exits.scale_in = Growth(desk, orders, self.appraiser).more
         self.turnover = Turnover(desk, exits)
+        self.learning: Learning | None = None
         self.returning: list[Candidate] = []
         """Candidates for which room is being made; they are asked again in the next cycle."""
         self._combiner = Combiner(desk.params, [TechnicalSource()])
@@ -131,6 +133,8 @@ class Entries:
         symbol.said, symbol.decision = said, decision
         desk.tally.decisions += 1
         self._exits.refresh(symbol, decision)
+        if self.learning is not None:
+            self.learning.decided(symbol, decision)
         if said.ranked:
             asked = [one.id for one in desk.strategies]
             inputs = self._keeper.decided(decision.id, desk.now_ns, context, asked)
@@ -263,6 +267,8 @@ class Entries:
         if math.isfinite(wish.target):
             desk.own_targets[proposal.id] = (wish.target,)
         desk.tally.proposals += 1
+        if self.learning is not None and origin is not Origin.PERSON:
+            self.learning.want(proposal.id, wish, appraisal, "proposed")
         return proposal
 
     def _keep_inputs(self, decision: Decision, appraisal: Appraisal, condition: str) -> None:
@@ -347,6 +353,8 @@ class Entries:
             score=wish.confidence,
             quantity=str(appraisal.quantity),
         )
+        if self.learning is not None:
+            self.learning.want(denied.id, wish, appraisal, "denied", gate.code)
         self.follower.add(
             Unmade(
                 id=denied.id,

@@ -29,6 +29,7 @@ from engine.kernel.desk import Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
 from engine.kernel.guard import Guard
+from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders
 from engine.kernel.symbols import SymbolDesk
 
@@ -37,13 +38,20 @@ class Intake:
     """Market events into the desk. `pending_since_ns` tells the loop that a decision waits."""
 
     def __init__(
-        self, desk: Desk, orders: Orders, exits: Exits, follower: Follower, guard: Guard
+        self,
+        desk: Desk,
+        orders: Orders,
+        exits: Exits,
+        follower: Follower,
+        guard: Guard,
+        learning: Learning,
     ) -> None:
         self._desk = desk
         self._orders = orders
         self._exits = exits
         self._follower = follower
         self._guard = guard
+        self._learning = learning
         self.pending_since_ns = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Tick: self._tick,
@@ -140,6 +148,7 @@ class Intake:
             self._follower.on_bar(bar)
             self._watch_conditions(bar)
             desk.heartbeat_ns = desk.now_ns
+        self._learning.on_bar(bar)
         if symbol.take_bar(bar) is not None:
             self.pending_since_ns = self.pending_since_ns or desk.now_ns
             desk.hub.append(f"bars:{bar.symbol}", symbol.last_bar, 4_000)
@@ -178,6 +187,7 @@ class Intake:
     def _history(self, history: History) -> None:
         desk = self._desk
         symbol = desk.symbols[history.symbol]
+        self._learning.history(history)
         symbol.warm(history.bars)
         desk.broker.on_market(history)
         bars, opened = symbol.indicators.history(600)

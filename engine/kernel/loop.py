@@ -23,6 +23,7 @@ from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
 from engine.kernel.guard import Guard
 from engine.kernel.intake import Intake
+from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders
 from engine.kernel.publish import Publisher
 from engine.kernel.recovery import recover
@@ -70,12 +71,18 @@ class Kernel:
         self.orders.on_end.append(self.guard.ended)
         self.exits.closed.append(self.guard.trade_closed)
         self.entries = Entries(desk, self.orders, self.exits, self.guard)
-        self.intake = Intake(desk, self.orders, self.exits, self.entries.follower, self.guard)
+        self.learning = Learning(desk)
+        self.entries.learning = self.learning
+        self.intake = Intake(
+            desk, self.orders, self.exits, self.entries.follower, self.guard, self.learning
+        )
         self.cycle = Cycle(desk, self.entries, self.exits, self.guard)
         self.commands = Commands(desk, self.orders, self.entries, self.exits, self.guard)
+        self.learning.listen(self.commands)
         self.conditions = Conditions(desk)
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self.publisher.llm = self.conditions.view
+        self.publisher.learning = self.learning.view
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
         self._next_cycle_ns = 0
@@ -121,7 +128,7 @@ class Kernel:
         desk = self.desk
         desk.hub.on_command(self.wake)
         desk.position = desk.feed.position
-        recover(desk, self.exits, self.entries.follower)
+        recover(desk, self.exits, self.entries.follower, self.learning)
 
     def step(self) -> bool:
         """One turn without waiting: commands, a batch of events, the cycle where it is due.
@@ -152,6 +159,7 @@ class Kernel:
                 self._looked_ns = desk.now_ns
                 self.cycle.look_for_stale()
             self._run_due(desk.now_ns)
+            self.learning.work()
         self._publish(force=bool(asked))
         return bool(events)
 
@@ -223,6 +231,7 @@ class Kernel:
         self.desk.now_ns = now
         self.intake.pending_since_ns = 0
         self.cycle.run()
+        self.learning.look()
         self.conditions.speak_if_due()
         self.conditions.expire()
         self.cycle.note_sample()

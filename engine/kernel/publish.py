@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from engine.core.clock import MILLISECOND, MINUTE, SECOND, monotonic_ns
+from engine.core.learning import LearningView
 from engine.core.records import Outlooked
 from engine.core.types import Control, FeedKind, Link, Proposal, Value
 from engine.core.views import (
@@ -87,6 +88,9 @@ class Publisher:
         self._ended: tuple[Proposal, ...] = ()
         self.llm: Callable[[], LlmView | None] = lambda: None
         self._llm: LlmView | None = None
+        self.learning: Callable[[], LearningView | None] = lambda: None
+        self._learned: LearningView | None = None
+        self._learned_at = 0
 
     def publish(self) -> None:
         """Make and publish one snapshot of what is now."""
@@ -136,6 +140,7 @@ class Publisher:
                 risk=self._risk.view(account),
                 breakers=self._breakers(),
                 llm=self._llm_view(),
+                learning=self._learning_view(),
                 honesty=self._exits.honesty.view(),
             )
         )
@@ -144,6 +149,15 @@ class Publisher:
         view = self.llm()
         self._llm = _same(self._llm, view) if view is not None else None
         return self._llm
+
+    def _learning_view(self) -> LearningView | None:
+        """What was learned, looked at once a second: it moves by trades, not by ticks."""
+        now = monotonic_ns()
+        if self._learned is None or now - self._learned_at >= OUTLOOK_EVERY_NS:
+            self._learned_at = now
+            view = self.learning()
+            self._learned = _same(self._learned, view) if view is not None else None
+        return self._learned
 
     def _breakers(self) -> tuple[BreakerView, ...]:
         views = {view.name: view for view in self._desk.breakers.views()}

@@ -39,6 +39,7 @@ from engine.journal.settings import set_everywhere
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
+from engine.kernel.learning import Learning
 from engine.kernel.orders import plan_for
 from engine.llm.rules import RULES
 from engine.llm.strategist import MODEL
@@ -50,14 +51,15 @@ WARM_BARS = 25_000
 risk looks back."""
 
 
-def recover(desk: Desk, exits: Exits, follower: Follower) -> None:
+def recover(desk: Desk, exits: Exits, follower: Follower, learning: Learning) -> None:
     """Take back everything the journal holds, then journal that a run began."""
     recovered = desk.journal.recovered
     if not recovered.empty:
         desk.now_ns = recovered.last_ns
         desk.ids.resume(recovered.ids)
         _parameters(desk, recovered)
-        _market(desk)
+        learning.restore(recovered)
+        _market(desk, learning)
         _positions(desk, exits, recovered)
         _money(desk, recovered)
         _orders(desk, exits, recovered)
@@ -80,7 +82,11 @@ def _parameters(desk: Desk, recovered: Recovered) -> None:
     """Values that a person or a learner set stay set; settings of this start go over them."""
     for record in recovered.parameters:
         value = msgspec.json.decode(record.after)
-        desk.params.set(record.name, value, record.who, Scope(*record.scope))
+        scope = Scope(*record.scope)
+        if value is None:
+            desk.params.unset(record.name, scope)
+        else:
+            desk.params.set(record.name, value, record.who, scope)
     for name, text, origin in desk.settings.parameters:
         desk.params.set(name, text, origin)
 
@@ -105,13 +111,14 @@ def _conditions(desk: Desk, recovered: Recovered) -> None:
             desk.sniper.extend(condition.id, said_ns + lasts_ns)
 
 
-def _market(desk: Desk) -> None:
+def _market(desk: Desk, learning: Learning) -> None:
     """Indicators as they were at the cursor; a live feed brings its own history."""
     if not isinstance(desk.feed, Rewinds):
         return
     for name, symbol in desk.symbols.items():
         past = desk.feed.history(name, WARM_BARS * max(1, symbol.span_ns // MINUTE))
         if past.bars:
+            learning.history(past)
             symbol.warm(past.bars)
             desk.broker.on_market(past)
             symbol.last_event_ns = past.bars[-1].close_ns

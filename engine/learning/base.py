@@ -10,7 +10,7 @@ from abc import ABC
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from engine.core.learning import Closed, Opportunity, Outcome, Path, Suggestion, Target
+from engine.core.learning import Closed, Opportunity, Outcome, Path, Suggestion, Target, Trials
 from engine.core.records import AnyRecord
 
 
@@ -51,10 +51,10 @@ class Learner(ABC):
 
     def daily(
         self, past: Sequence[tuple[Opportunity, Path, Outcome]], now_ns: int
-    ) -> Iterable[Suggestion]:
+    ) -> Iterable[Suggestion | Trials | None]:
         """A day is over; `past` are the opportunities still remembered, oldest first.
 
-        May be a generator: whoever asks takes one item at a time, so that a search is done in
-        pieces of a few milliseconds.
+        May be a generator: whoever asks takes one item at a time, and None says that a piece
+        of a few milliseconds is done. A search tells its `Trials`, whatever it found.
         """
         return ()

@@ -55,6 +55,17 @@ class Opportunities:
         """Whether a candidate of this symbol and direction would be followed."""
         return (symbol, direction) not in self._busy
 
+    def follows(self, symbol: str) -> bool:
+        """Whether any opportunity of this symbol is on its way."""
+        return symbol in self._trails
+
+    def since(self, symbol: str) -> int | None:
+        """When the oldest one of this symbol began whose prices are not known; None: none."""
+        trail = self._trails.get(symbol)
+        if trail is None or trail.rows:
+            return None
+        return min(f.opportunity.opened_ns for f in self._open if f.opportunity.symbol == symbol)
+
     def begin(self, opportunity: Opportunity) -> None:
         """Follow it from the next bar on."""
         trail = self._trails.setdefault(opportunity.symbol, Trail())

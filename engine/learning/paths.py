@@ -29,6 +29,10 @@ class Bars:
     times: step.Ints
     span_ns: int
 
+    @classmethod
+    def none(cls) -> Bars:
+        return bars_of([], 0)
+
     def __len__(self) -> int:
         return len(self.times)
 

@@ -16,7 +16,7 @@ from engine.core.parameters import Parameters
 from engine.learning.paths import Bars
 from engine.position import step
 from engine.position.events import REASONS
-from engine.position.plan import Entry, plan_exits
+from engine.position.plan import Entry, ExitPlan, plan_exits
 from engine.position.settings import exit_profile
 
 LOTS = 1_000
@@ -58,16 +58,24 @@ class Simulator:
         self._account = np.zeros(step.ACCOUNT_SIZE)
         self._account[step.ACCOUNT_LOT] = 1.0
 
+    def plan(self, opportunity: Opportunity, params: Parameters) -> ExitPlan | None:
+        """How it would be left by these parameters; None where they can't protect it."""
+        try:
+            return plan_exits(params, entry_of(opportunity, self._profile))
+        except QuarterdeckError:
+            return None
+
     def run(self, opportunity: Opportunity, bars: Bars, params: Parameters) -> Outcome | None:
-        """The outcome by these parameters; None where they can't protect the entry.
+        """The outcome by these parameters; None where they can't protect the entry."""
+        plan = self.plan(opportunity, params)
+        return self.walk(opportunity, bars, plan) if plan is not None else None
+
+    def walk(self, opportunity: Opportunity, bars: Bars, plan: ExitPlan) -> Outcome:
+        """The outcome by a plan, which is used up.
 
         Gross is before fees and spread; net pays the fee of both sides and half the spread at
         the exit, the entry's half being in its price.
         """
-        try:
-            plan = plan_exits(params, entry_of(opportunity, self._profile))
-        except QuarterdeckError:
-            return None
         state, marks = plan.state, plan.marks
         book = self._book
         book[:] = 0.0
@@ -93,6 +101,7 @@ class Simulator:
             gross=gross,
             net=gross - paid,
             r=gross / risk_pct,
+            net_r=(gross - paid) / risk_pct,
             reason=str(REASONS.get(code, "")) if not left else "open",
             bars=walked,
             closed=not left,

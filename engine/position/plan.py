@@ -212,6 +212,27 @@ def plan_exits(parameters: Parameters, entry: Entry) -> ExitPlan:
     return ExitPlan(entry, rules, state, marks, tuple(read.lines))
 
 
+def reopened(plan: ExitPlan, rules: step.Floats) -> ExitPlan | None:
+    """The plan of the same entry with other rules; None where they can't protect it.
+
+    For searches that try many values: it works out levels and deadlines anew and reads no
+    parameter. The lines stay those of the plan that it came from.
+    """
+    entry, state = plan.entry, np.full(step.STATE_SIZE, NAN)
+    marks, rules = np.zeros(step.MARKS_SIZE, np.int64), rules.copy()
+    own_target = max(entry.targets, key=lambda t: abs(t - entry.price)) if entry.targets else NAN
+    own_stop = entry.stop if entry.stop is not None else NAN
+    opened = step.open_position(
+        state, marks, rules, float(entry.direction.sign), float(entry.price), entry.lots,
+        float(entry.atr), entry.opened_ns, float(own_stop), float(own_target),
+    )  # fmt: skip
+    if not opened:
+        return None
+    ladder = not math.isnan(rules[step.R_SHARE]) or len(entry.targets) > 1
+    _finish(state, marks, rules, entry, ladder)
+    return ExitPlan(entry, rules, state, marks, plan.lines)
+
+
 def _checked(entry: Entry) -> Profile:
     profile = PROFILES.get(entry.profile)
     if profile is None:

@@ -118,6 +118,7 @@ class GateContext:
     regime: str | None = None
     around: Around = Around()
     known: Known = Known()
+    strategy: str = ""
 
     @property
     def notional(self) -> float:

@@ -18,6 +18,7 @@ from engine.decision.combine import MIN_CONFIDENCE
 from engine.market.quality import MAX_QUOTE_AGE_CRYPTO, MAX_QUOTE_AGE_POLLED
 from engine.risk.contexts import AccountContext, Around, GateContext, Known
 from engine.risk.correlation import MAX_CORRELATED
+from engine.risk.entryscore import needed, score_of
 from engine.risk.exposure import MAX_SECTOR
 from engine.risk.limits import (
     COOLDOWN_MINUTES,
@@ -349,6 +350,16 @@ def _learned(code: DenialCode, name: str, why: str) -> Gate:
     return _most(code, name, 1.0 if why else 0.0, 0.0, "refusals", hard=False, detail=why)
 
 
+def _entry_score(c: GateContext, p: Parameters) -> Gate:
+    account = c.account
+    fell = 100.0 * (1.0 - account.equity / account.peak_equity) if account.peak_equity > 0 else 0.0
+    least = needed(p, fell, c.symbol, c.regime, c.strategy or None)
+    return _least(
+        DenialCode.ENTRY_SCORE, "entry score", score_of(c.confidence), least, "points", hard=False,
+        detail=f"{fell:.1f} % below the equity peak",
+    )  # fmt: skip
+
+
 _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _control(c.account),
     _freshness,
@@ -380,6 +391,7 @@ _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _learned(DenialCode.RULE_NO_TRADE, "rules", c.known.rule),
     lambda c, p: _expected_value(c),
     _confidence,
+    _entry_score,
 )
 """Hard limits first, in the order in which a refusal is named; then what a person may override."""
 

@@ -67,7 +67,7 @@ def test_the_walk_is_the_watch(seed: int, direction: Direction, profile: str) ->
     bought = float(LOTS)
     used = len(bars)
     for k, (row, at) in enumerate(zip(bars.prices, bars.times, strict=True)):
-        for event in watch.on_bar(*row[:4], int(at), int(at) + MINUTE):
+        for event in watch.on_bar(row[0], row[1], row[2], row[3], int(at), int(at) + MINUTE):
             if event.reason is None:
                 # The walk adds where the watch would ask; only profile ml grows, and there
                 # the watch is filled at the same level.

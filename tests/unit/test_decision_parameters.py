@@ -277,6 +277,18 @@ SCENARIOS: dict[str, Scenario] = {
     "risk.max_daily_risk_pct": gate(DenialCode.DAILY_RISK, account=account(opened_risk=4000.0)),
     "risk.daily_loss_pct": gate(DenialCode.DAILY_LOSS, account=account(equity=97_000.0)),
     "risk.max_drawdown_pct": gate(DenialCode.DRAWDOWN, account=account(peak_equity=115_000.0)),
+    "entry.threshold_score": gate(DenialCode.ENTRY_SCORE, confidence=0.45),
+    **{
+        f"gate.dd_delta_{name}": gate(
+            DenialCode.ENTRY_SCORE, confidence=confidence, account=account(peak_equity=peak)
+        )
+        for name, confidence, peak in (
+            ("severe", 0.5, 110_000.0),
+            ("high", 0.45, 107_500.0),
+            ("mid", 0.45, 105_000.0),
+            ("relax", 0.36, 100_000.0),
+        )
+    },
     "risk.max_correlated_pct": gate(
         DenialCode.CORRELATED_EXPOSURE, around=Around(correlated=9_000.0)
     ),
