@@ -123,11 +123,15 @@ SCENARIOS: dict[DenialCode, Scenario] = {
     DenialCode.RULE_NO_TRADE: Scenario(_of(known=Known(rule="R-1: x")), passes=candidate()),
     DenialCode.EXPECTED_VALUE: Scenario(_of(net_ev_bps=0.0), passes=candidate(net_ev_bps=0.1)),
     DenialCode.CONFIDENCE: Scenario(_of(confidence=0.39), moves=(("dec.min_confidence", 0.35),)),
+    DenialCode.ENTRY_SCORE: Scenario(
+        _of(confidence=0.42, account=account(peak_equity=105_500.0)),
+        moves=(("entry.threshold_score", 2.0),),
+    ),
 }
 SOFT = {
     DenialCode.COOLDOWN, DenialCode.EXPECTED_VALUE, DenialCode.CONFIDENCE,
     DenialCode.COIN_BLACKLISTED, DenialCode.PAIR_BLOCKED, DenialCode.PATTERN_INACTIVE,
-    DenialCode.RULE_NO_TRADE,
+    DenialCode.RULE_NO_TRADE, DenialCode.ENTRY_SCORE,
 }  # fmt: skip
 
 
