@@ -82,6 +82,7 @@ _DRILLS = tuple(
         "drill",
         "Drills",
         danger=Danger.SAFE,
+        why_disabled=why.no_drill,
         argument=name,
         help=f"on a paper engine of its own: {what}",
     )
@@ -185,7 +186,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("copy", "Copy what is selected (OSC 52)", ("y",), "copy", "View",
            why_disabled=why.too_small),
     Action("write", "Write the panel to a file", ("w",), "write_file", "View",
-           why_disabled=why.too_small),
+           why_disabled=why.no_file),
     Action("redraw", "Draw everything anew", ("ctrl+l",), "redraw", "View",
            help="when something else has written over the screen"),
     Action("theme", "Next theme", (), "next_theme", "View"),

@@ -26,13 +26,17 @@ class Attached:
     """What stands behind an attached screen: a hub that follows a socket.
 
     `reach` may be called before the screen opens, so that an engine which does not answer or
-    turns us away is told at the prompt; it raises `QuarterdeckError`.
+    turns us away is told at the prompt; it raises `QuarterdeckError`. `computing` offers chart
+    overlays, which a process of their own computes.
     """
 
-    def __init__(self, address: Path, *, hz: float | None, readonly: bool) -> None:
+    def __init__(
+        self, address: Path, *, hz: float | None, readonly: bool, computing: bool = True
+    ) -> None:
         self._address = address
         self._hz = default_hz() if hz is None else hz
         self._readonly = readonly
+        self._computing = computing
         self._leaving = Event()
         self._overlays: ChartOverlays | None = None
         self.app: QuarterdeckApp | None = None
@@ -77,7 +81,7 @@ class Attached:
         from app.session import settle_memory
 
         # Everything heavy hangs on it, and the screen lives without it.
-        self._overlays = ChartOverlays()
+        self._overlays = ChartOverlays() if self._computing else None
         self._on_screen("")
         settle_memory()
 

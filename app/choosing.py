@@ -107,6 +107,7 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
                 snapshot=self.snapshot,
                 readonly=readonly,
                 why_readonly=why,
+                web=self.options.web,
                 offline=self.offline(),
             )
         drawn = self.drawn_proposal(screen)
@@ -118,6 +119,7 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             fits=screen.fit is not Fit.NOTE,
             readonly=readonly,
             why_readonly=why,
+            web=self.options.web,
             offline=self.offline(),
             frozen=self.frozen is not None,
             snapshot=self.snapshot,

@@ -17,6 +17,7 @@ from app import (
     acting,
     answering,
     crash,
+    dashboard,
     drilling,
     honesty,
     ledger,
@@ -26,6 +27,7 @@ from app import (
     whying,
     worth,
 )
+from app.dashboard import PORT, DashboardOption, PortOption
 from app.launch import Looks, complain, config_folder, open_screen
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -125,6 +127,8 @@ def screen(
     low_color: Annotated[bool, typer.Option("--low-color", help="sixteen colours")] = False,
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="leave the mouse alone")] = False,
     readonly: Annotated[bool, typer.Option("--readonly", help="look, send no command")] = False,
+    web_view: DashboardOption = False,
+    port: PortOption = PORT,
 ) -> int | None:
     """Open the screen (the default), or run one of the commands below."""
     if context.invoked_subcommand is not None:
@@ -156,16 +160,17 @@ def screen(
         timeframe_given="engine.timeframe" in loaded.origins,
         symbols_given="engine.symbols" in loaded.origins,
     )
-    return open_screen(_looks(loaded, options))
+    return open_screen(_looks(loaded, options, port if web_view else None))
 
 
-def _looks(loaded: Loaded, options: Any) -> Looks:
+def _looks(loaded: Loaded, options: Any, port: int | None) -> Looks:
     section = loaded.config.screen
     return Looks(
         screen=section.model_dump(),
         keys=loaded.config.keys,
         load=lambda: loaded,
         options=options,
+        dashboard=port,
     )
 
 
@@ -262,6 +267,8 @@ def serve_engine(
     config: ConfigOption = None,
     socket: Annotated[Path | None, typer.Option("--socket", help="where to listen")] = None,
     ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
+    web_view: DashboardOption = False,
+    port: PortOption = PORT,
     as_json: JsonOption = False,
 ) -> int:
     """Run the engine without a screen, for screens that `attach`, until a signal ends it."""
@@ -287,7 +294,7 @@ def serve_engine(
         timeframe_given="engine.timeframe" in loaded.origins,
         symbols_given="engine.symbols" in loaded.origins,
     )
-    return serve(loaded.config, options, socket, as_json=as_json)
+    return serve(loaded.config, options, socket, port=port if web_view else None, as_json=as_json)
 
 
 def _overrides(**values: Any) -> dict[tuple[str, str], Any]:
@@ -360,4 +367,5 @@ drilling.register(app)
 whying.register(app)
 honesty.register(app)
 scrubbing.register(app)
+dashboard.register(app)
 visiting.register(app)

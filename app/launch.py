@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from app.app import QuarterdeckApp
     from app.attaching import Attached
     from app.compose import ChartOverlays, Engine, RunOptions
+    from app.dashboard import Dashboard
     from engine.core.config import Config, Loaded
 
 
@@ -31,13 +32,15 @@ if TYPE_CHECKING:
 class Looks:
     """What the first frame needs of the configuration, and how to read the rest.
 
-    `load` gives the validated configuration and may raise `ConfigError`.
+    `load` gives the validated configuration and may raise `ConfigError`. `dashboard` is the
+    port of the web view beside the engine, None for none.
     """
 
     screen: Mapping[str, Any] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict)
     load: Callable[[], Loaded] | None = None
     options: RunOptions | None = None
+    dashboard: int | None = None
 
 
 def config_folder() -> Path:
@@ -76,7 +79,12 @@ class Behind(Protocol):
 
 
 def open_screen(
-    looks: Looks, behind: Behind | None = None, *, served: bool = False, inspecting: bool = False
+    looks: Looks,
+    behind: Behind | None = None,
+    *,
+    served: bool = False,
+    inspecting: bool = False,
+    web: bool = False,
 ) -> int:
     """Show the screen, start what is behind it, and stay until the person leaves.
 
@@ -98,6 +106,7 @@ def open_screen(
         keys=looks.keys,
         served=served,
         inspecting=inspecting,
+        web=web,
         first_run=not (state / "seen").exists(),
         seed=monotonic_ns(),
         shutdown=starter.stop,
@@ -125,6 +134,7 @@ class Starter:
         self.engine: Engine | None = None
         self.overlays: ChartOverlays | None = None
         self.remote: Attached | None = None
+        self.view: Dashboard | None = None
         self._journal: Path | None = None
         self.refused: QuarterdeckError | None = None
 
@@ -136,6 +146,8 @@ class Starter:
         self._leaving.set()
         if self.engine is not None:
             self.engine.stop()
+        if self.view is not None:
+            self.view.stop()
         if self.remote is not None:
             self.remote.stop()
         if self.overlays is not None:
@@ -174,6 +186,21 @@ class Starter:
         if not engine.answered and not self._leaving.is_set():
             self._stand_in(config, options, release)
         settle_memory()
+        self._look_in()
+
+    def _look_in(self) -> None:
+        """The web view beside the engine that runs now: on its journal, which it keeps fresh."""
+        from app.dashboard import Dashboard
+
+        port, engine = self._looks.dashboard, self.engine
+        if port is None or engine is None or self._leaving.is_set():
+            return
+        view = self.view = Dashboard(port)
+        try:
+            told, role = f"web view on {view.start(journal=engine.path)}", "note"
+        except QuarterdeckError as error:
+            told, role = error.message, "warn"
+        self._on_screen(lambda app: app.say(told, role))
 
     def _attach_instead(self, locked: JournalLocked) -> None:
         """The journal's engine may serve screens: then this becomes one of them."""

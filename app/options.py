@@ -38,7 +38,8 @@ class AppOptions:
     which answers for itself). `shutdown` flushes and ends the engine and is called once, on
     every way out. `served` means that another process runs the engine, so that leaving
     the screen costs it nothing. `inspecting` means that no engine stands behind the screen,
-    only its journal. `seed` names this screen's commands. `keys` are the user's
+    only its journal. `web` draws for a browser, where nothing is started and no file is
+    written. `seed` names this screen's commands. `keys` are the user's
     key overrides, action id to keys.
     """
 
@@ -50,6 +51,7 @@ class AppOptions:
     first_run: bool = False
     served: bool = False
     inspecting: bool = False
+    web: bool = False
     theme: str = "dark"
     theme_folder: Path | None = None
     export_folder: Path = field(default_factory=Path.cwd)

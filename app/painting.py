@@ -22,7 +22,7 @@ class PaintingApp(App[int], inherit_bindings=False):
         self.themes, self.theme_troubles = theme.load(options.theme_folder)
         self._theme_stamps = theme.stamps(options.theme_folder)
         self._first_frame = False
-        super().__init__(driver_class=_driver_class())
+        super().__init__(driver_class=_driver_class(options.web))
         self.painter = Painter()
         self.animation_level = "none"
         self._terminal_colours = self.console._color_system
@@ -113,7 +113,11 @@ class PaintingApp(App[int], inherit_bindings=False):
         self.refresh()
 
 
-def _driver_class() -> type:
+def _driver_class(web: bool) -> type:
+    if web:
+        from app.webdriver import BrowserDriver
+
+        return BrowserDriver
     from app.driver import QuarterdeckDriver
 
     return QuarterdeckDriver

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from app.compose import Engine, RunOptions, build
+from app.dashboard import Dashboard
 from app.session import settle_memory
 from engine.core.clock import wall_ns
 from engine.core.config import Config
@@ -27,10 +28,18 @@ HANG_UP = (signal.SIGHUP,)
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def serve(config: Config, options: RunOptions, address: Path | None, *, as_json: bool) -> int:
+def serve(
+    config: Config,
+    options: RunOptions,
+    address: Path | None,
+    *,
+    port: int | None = None,
+    as_json: bool,
+) -> int:
     """Run an engine and let screens attach until a signal ends it; the exit code.
 
-    Raises `QuarterdeckError` when the engine can't be built or can't listen.
+    With a `port` the web view stands beside it. Raises `QuarterdeckError` when the engine
+    can't be built or can't listen.
     """
     for number in HANG_UP:
         signal.signal(number, signal.SIG_IGN)
@@ -58,10 +67,15 @@ def serve(config: Config, options: RunOptions, address: Path | None, *, as_json:
     server.start()
     settle_memory()
     facts = _began(engine, door.address)
+    view = Dashboard(port) if port is not None else None
+    if view is not None:
+        facts["web"] = _look_in(view, door.address)
     _say(", ".join(f"{k} {v}" for k, v in facts.items()) + f"\n{_NEXT}", facts, as_json)
     try:
         engine.kernel.run()
     finally:
+        if view is not None:
+            view.stop()
         server.stop()
     fault = engine.kernel.fault
     text = f"the engine stopped by a fault: {fault}" if fault is not None else "ended in order"
@@ -72,6 +86,14 @@ def serve(config: Config, options: RunOptions, address: Path | None, *, as_json:
 
 
 _NEXT = "attach a screen with `quarterdeck attach`, end it with ctrl+c or SIGTERM"
+
+
+def _look_in(view: Dashboard, address: Path) -> str:
+    """Open the web view, or say why there is none: the engine runs with or without it."""
+    try:
+        return view.start(socket=address)
+    except QuarterdeckError as error:
+        return error.message
 
 
 def _began(engine: Engine, address: Path) -> dict[str, Any]:

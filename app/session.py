@@ -69,7 +69,8 @@ def run(app: QuarterdeckApp) -> int:
     Flushes the engine once on every way out and leaves the terminal as it was. Raises
     `QuarterdeckError` before anything is drawn when there is no terminal.
     """
-    require_terminal()
+    if not app.options.web:
+        require_terminal()
     sys.setswitchinterval(SWITCH_INTERVAL)
     way_out = Exit(app.options.shutdown)
     QuarterdeckDriver.way_out = way_out

@@ -13,6 +13,7 @@ from engine.core.types import Control, FeedKind, Mode, OrderState, Proposal, Pro
 from engine.core.views import PositionView, Snapshot
 
 READONLY = "this screen is read-only"
+IN_BROWSER = "the web view only looks: it starts nothing and writes no file"
 READING = "this is a journal being read, and no engine takes orders from here"
 
 
@@ -25,6 +26,7 @@ class UiState:
     fits: bool = True
     readonly: bool = False
     why_readonly: str = READONLY
+    web: bool = False
     offline: str = ""
     frozen: bool = False
     snapshot: Snapshot | None = None
@@ -162,6 +164,18 @@ def no_order_to_reverse(state: UiState) -> str:
 def lab_missing(_state: UiState) -> str:
     """Why the Lab can't be opened."""
     return "the Lab opens with the optimizer, which this version does not have"
+
+
+def no_drill(state: UiState) -> str:
+    """Why no drill can be run: a browser only looks."""
+    return IN_BROWSER if state.web else ""
+
+
+def no_file(state: UiState) -> str:
+    """Why no file can be written."""
+    if state.web:
+        return IN_BROWSER
+    return too_small(state)
 
 
 def always(_state: UiState) -> str:

@@ -17,6 +17,7 @@ Theme = Annotated[str | None, typer.Option("--theme", help="a theme's name")]
 Hz = Annotated[float | None, typer.Option("--hz", help="samples a second")]
 LowColor = Annotated[bool, typer.Option("--low-color", help="sixteen colours")]
 NoMouse = Annotated[bool, typer.Option("--no-mouse", help="leave the mouse alone")]
+Web = Annotated[bool, typer.Option("--web", hidden=True, help="draw for a browser, read-only")]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,20 +37,21 @@ def attach(
     hz: Hz = None,
     low_color: LowColor = False,
     no_mouse: NoMouse = False,
+    web: Web = False,
 ) -> int:
     """Open the screens on an engine that `quarterdeck serve` runs; any number may."""
-    loaded = _loaded(config, theme, hz, low_color, no_mouse, readonly)
+    loaded = _loaded(config, theme, hz, low_color, no_mouse, readonly or web)
     from app.attaching import Attached
 
     section = loaded.config.screen
     address = socket or find(loaded.config, db, feed, mode)
-    behind = Attached(address, hz=section.hz, readonly=section.readonly)
+    behind = Attached(address, hz=section.hz, readonly=section.readonly, computing=not web)
     try:
         behind.reach()
     except BaseException:
         behind.stop()
         raise
-    return open_screen(_looks(loaded), behind, served=True)
+    return open_screen(_looks(loaded), behind, served=True, web=web)
 
 
 def inspect(
@@ -61,13 +63,14 @@ def inspect(
     hz: Hz = None,
     low_color: LowColor = False,
     no_mouse: NoMouse = False,
+    web: Web = False,
 ) -> int:
     """Open the screens on a journal, beside a running engine or long after; only to read."""
     loaded = _loaded(config, theme, hz, low_color, no_mouse, True)
     from app.pages import Pages
 
     picked = pick(loaded.config, journal, feed, mode)
-    return open_screen(_looks(loaded), Pages(picked.path), inspecting=True)
+    return open_screen(_looks(loaded), Pages(picked.path), inspecting=True, web=web)
 
 
 def find(
