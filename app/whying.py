@@ -277,6 +277,9 @@ def _tell_story(facts: dict[str, Any], as_json: bool) -> int:
         say(f"{trade['id']} closed by {trade['exit_reason']}: {trade['pnl']} "
             f"({trade['pnl_pct']:+.2f} %) after fees {trade['fees']}")  # fmt: skip
         whychange.tell_knowledge(facts["knowledge"])
+        if found := trade.get("conditions"):
+            say(f"{len(found['known'])} conditions of its entry are kept; absent: "
+                f"{', '.join(found['absent']) or 'none'}")  # fmt: skip
     if made := facts.get("counterfactual"):
         marks = ", ".join(f"{name} {pct:+.2f} %" for name, pct in made["marks"])
         say(f"had it been made: {made['pnl_pct']:+.2f} % ({made['ended']}){': ' if marks else ''}"

@@ -32,6 +32,8 @@ from engine.core.types import (
     BarCorrection,
     Control,
     Decision,
+    Direction,
+    EntryConditions,
     FeedStatus,
     Fill,
     Funding,
@@ -78,6 +80,20 @@ class OrderChanged(Record, frozen=True, tag="order"):
 
     order: Order
     gates: tuple[Gate, ...] = ()
+
+
+class Entering(Record, frozen=True, tag="entering"):
+    """An entry is sent: what its trade will remember of the market and the account then.
+
+    `indicators` is the JSON of the decision bar's row.
+    """
+
+    position: str
+    symbol: str
+    direction: Direction
+    leverage: int
+    conditions: EntryConditions
+    indicators: str
 
 
 class Filled(Record, frozen=True, tag="fill"):
@@ -447,6 +463,7 @@ class Outlooked(Record, frozen=True, tag="outlook"):
 AnyRecord = (
     RunStarted
     | OrderChanged
+    | Entering
     | Filled
     | Funded
     | PositionChanged

@@ -535,8 +535,22 @@ class Position(Value, frozen=True):
     mae_pct: float = 0.0
 
 
+class EntryConditions(Value, frozen=True):
+    """Market and account as an entry found them, in the order of the leverage state.
+
+    `known` are names with their values; `absent` the names that had none, because the feed
+    does not tell them or nothing has happened yet that they could be made of.
+    """
+
+    known: tuple[tuple[str, float], ...]
+    absent: tuple[str, ...]
+
+
 class Trade(Value, frozen=True):
-    """A position's whole life, closed: one row of the `trades` table."""
+    """A position's whole life, closed: one row of the `trades` table.
+
+    `conditions` are those of its entry, None in journals from before they were kept.
+    """
 
     id: str
     symbol: str
@@ -559,6 +573,7 @@ class Trade(Value, frozen=True):
     mae_pct: float
     confidence: float
     indicators: str = "{}"
+    conditions: EntryConditions | None = None
 
     @property
     def won(self) -> bool:

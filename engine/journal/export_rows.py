@@ -164,7 +164,11 @@ def composite(reader: Reader) -> Iterator[Row]:
 
 
 def attribution(reader: Reader, exits: bool = False) -> Iterator[Row]:
-    """Closed trades with their context; for `exits` with the last watch before the end."""
+    """Closed trades with their context and the conditions of their entry.
+
+    For `exits` with the last watch before the end.
+    """
+    found = {trade.id: trade.conditions for trade in reader.trades(-1)}
     watches: dict[str, str] = {}
     if exits:
         for _, record in _kind(reader, "position"):
@@ -174,6 +178,9 @@ def attribution(reader: Reader, exits: bool = False) -> Iterator[Row]:
         if exits:
             row["watch"] = watches.get(row["position_id"], "")
             row["peak_capture"] = row["pnl_pct"] / row["mfe"] if row["mfe"] else None
+        conditions = found.get(row["id"])
+        row["conditions"] = dict(conditions.known) if conditions is not None else None
+        row["absent"] = list(conditions.absent) if conditions is not None else None
         yield row
 
 

@@ -22,6 +22,7 @@ from engine.core.records import (
     ControlChanged,
     Cooldown,
     Cursor,
+    Entering,
     Filled,
     Followed,
     FollowedUp,
@@ -70,7 +71,8 @@ class Recovered(Value, frozen=True):
     are the last ones journaled; `day` is the UTC day they belong to. `proposals` are those
     that wait, and those that were approved and not yet filled; `own_targets` belong to them.
     `folded` counts records that came from the emergency log. `following` are the trades
-    that were not made and are still followed, `followed` those that ended last.
+    that were not made and are still followed, `followed` those that ended last. `entering`
+    is what the entries of positions that are open, or may still open, found.
     """
 
     empty: bool
@@ -101,6 +103,7 @@ class Recovered(Value, frozen=True):
     learned: Learned = Learned()
     aftermaths: dict[str, Aftermath] = msgspec.field(default_factory=dict)
     following: tuple[Following, ...] = ()
+    entering: dict[str, Entering] = msgspec.field(default_factory=dict)
     followed: tuple[Counterfactual, ...] = ()
     lived: Lived = Lived()
 
@@ -108,6 +111,7 @@ class Recovered(Value, frozen=True):
 class _Id(msgspec.Struct):
     id: str
     state: str = ""
+    position: str = ""
 
 
 class _Named(msgspec.Struct):
@@ -139,7 +143,9 @@ _WHOLE = frozenset(
 )
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
 _FOLLOWING = "following"
+_ENTERING = "entering"
 _LIVE = frozenset(state.value for state in OrderState if state.live)
+_UNFILLED = frozenset((OrderState.CANCELLED.value, OrderState.REJECTED.value))
 _UNDECIDED = frozenset((ProposalState.WAITING.value, ProposalState.APPROVED.value))
 _named = msgspec.json.Decoder(_Named)
 _denied = msgspec.json.Decoder(_Id)
@@ -164,6 +170,7 @@ class Fold:
         self._ids: dict[str, int] = {}
         self._trades: deque[str] = deque(maxlen=RECENT_TRADES)
         self._following: dict[str, str] = {}
+        self._entering: dict[str, str] = {}
         self._followed: deque[str] = deque(maxlen=RECENT_FOLLOWED)
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
@@ -194,12 +201,18 @@ class Fold:
             self._name(kind, _named.decode(body), body, seq)
         elif kind == _FOLLOWING:
             self._following[_id_of(_named.decode(body).counterfactual)] = body
+        elif kind == _ENTERING:
+            position = _named.decode(body).position
+            assert isinstance(position, str)
+            self._entering[position] = body
 
     def _name(self, kind: str, named: _Named, body: str, seq: int) -> None:
         of = getattr(named, kind)
         self._used(of.id)
         if kind == "order":
             _keep(self._orders, of.id, body, of.state in _LIVE)
+            if of.state in _UNFILLED and of.position not in self.positions:
+                self._entering.pop(of.position, None)
         elif kind == "proposal":
             _keep(self._proposals, of.id, body, of.state in _UNDECIDED)
         elif kind == "position":
@@ -210,6 +223,7 @@ class Fold:
             self._followed.append(body)
         elif kind == "trade" and isinstance(named.position, str):
             self.positions.pop(named.position, None)
+            self._entering.pop(named.position, None)
             self._trades.append(body)
 
     def _used(self, name: str) -> None:
@@ -261,6 +275,7 @@ class Fold:
         held = [decode(body) for body, _ in self.positions.values()]
         closed = map(decode, self._trades)
         following = map(decode, self._following.values())
+        entered = map(decode, self._entering.values())
         followed = map(decode, self._followed)
         ordered = map(decode, self._orders.values())
         proposed = [r for r in map(decode, self._proposals.values()) if type(r) is ProposalChanged]
@@ -296,6 +311,7 @@ class Fold:
             counts=dict(self.counts),
             folded=folded,
             breakers=tuple(self._breakers.values()),
+            entering={r.position: r for r in entered if isinstance(r, Entering)},
             following=tuple(r for r in following if isinstance(r, Following)),
             followed=tuple(r.counterfactual for r in followed if isinstance(r, Followed)),
             lived=self._lived.result(),

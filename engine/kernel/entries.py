@@ -20,6 +20,7 @@ from engine.core.records import (
     Decided,
     DecidedFrom,
     Denied,
+    Entering,
     FeedChanged,
     ProposalChanged,
     RegimeChanged,
@@ -53,6 +54,7 @@ from engine.kernel.guard import Guard
 from engine.kernel.inputs import Keeper
 from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders, plan_for
+from engine.kernel.surroundings import entry_conditions
 from engine.kernel.symbols import SymbolDesk
 from engine.kernel.turnover import Turnover
 from engine.kernel.unmade import Unmade
@@ -312,7 +314,18 @@ class Entries:
             proposal.id, proposal.digest, proposal.version, desk.now_ns
         )
         position = desk.ids.next("POS")
-        desk.book.plan(plan_for(approved, position, symbol))
+        found = Entering(
+            time_ns=desk.now_ns,
+            position=position,
+            symbol=approved.symbol,
+            direction=approved.direction,
+            leverage=approved.leverage,
+            conditions=entry_conditions(
+                desk, symbol, self.appraiser.account(), self._exits.perpetuals
+            ),
+            indicators=symbol.indicators_json(),
+        )
+        desk.book.plan(plan_for(approved, position, symbol, found))
         order = self._orders.make(
             symbol=approved.symbol,
             direction=approved.direction,
@@ -325,7 +338,7 @@ class Entries:
         change = desk.propose(approved, who, why)
         self.appraiser.sent(float(approved.risk))
         try:
-            sent = self._orders.enter(order, approved.gates, change)
+            sent = self._orders.enter(order, approved.gates, change, found)
         except CommandRefused as refused:
             self._exits.end_proposal(approved, ProposalState.FAILED, refused.message)
             raise

@@ -81,6 +81,7 @@ class Intake:
         symbol.ticks_seen = True
         symbol.last_tick_ns = tick.time_ns
         symbol.take_price(tick.price, tick.time_ns)
+        symbol.take_trade(tick)
         self._orders.on_market(tick, symbol)
         self._exits.on_price(tick.symbol, tick.price, desk.now_ns)
         self._follower.on_price(tick.symbol, tick.price, desk.now_ns)

@@ -13,7 +13,7 @@ from decimal import Decimal
 import msgspec
 
 from engine.core.errors import CommandRefused
-from engine.core.records import Accounted, AnyRecord, Filled, OrderChanged
+from engine.core.records import Accounted, AnyRecord, Entering, Filled, OrderChanged
 from engine.core.types import (
     Direction,
     Fill,
@@ -285,8 +285,8 @@ class Orders:
             listener(order)
 
 
-def plan_for(proposal: Proposal, position: str, symbol: SymbolDesk) -> Plan:
-    """What a position is opened for: the terms of the proposal that was approved."""
+def plan_for(proposal: Proposal, position: str, symbol: SymbolDesk, found: Entering | None) -> Plan:
+    """What a position is opened for: the approved terms, and what its entry `found`."""
     return Plan(
         id=position,
         instrument=symbol.instrument,
@@ -299,5 +299,6 @@ def plan_for(proposal: Proposal, position: str, symbol: SymbolDesk) -> Plan:
         targets=proposal.targets,
         leverage=proposal.leverage,
         confidence=proposal.confidence,
-        indicators=symbol.indicators_json(),
+        indicators=found.indicators if found is not None else "{}",
+        conditions=found.conditions if found is not None else None,
     )

@@ -132,10 +132,13 @@ def _positions(desk: Desk, exits: Exits, recovered: Recovered) -> None:
     ended = {fill.position: fill for fill in reversed(recovered.fills)}
     for position_id, first in ended.items():
         position = open_ones[position_id][0] if position_id in open_ones else _past(first)
+        found = recovered.entering.get(position_id)
         desk.book.restore(
             position,
             desk.feed.instruments[position.symbol],
             trade="" if position_id in open_ones else position_id,
+            indicators=found.indicators if found is not None else "{}",
+            conditions=found.conditions if found is not None else None,
         )
     _fills_and_funding(desk, recovered)
     for position, watch in open_ones.values():
@@ -203,7 +206,8 @@ def _orders(desk: Desk, exits: Exits, recovered: Recovered) -> None:
                 exits.adopt(order)
             elif proposal is not None and desk.book.get(order.position) is None:
                 symbol = desk.symbols[order.symbol]
-                desk.book.plan(plan_for(proposal, order.position, symbol))
+                found = recovered.entering.get(order.position)
+                desk.book.plan(plan_for(proposal, order.position, symbol, found))
             continue
         why = "never sent" if order.state is OrderState.INTENT else "not filled"
         ended = advance(

@@ -15,7 +15,7 @@ import msgspec
 from engine.analysis.indicators import IndicatorSpec, IndicatorState
 from engine.analysis.regime import RegimeDetector, RegimeSpec, RegimeState
 from engine.core.parameters import Parameters
-from engine.core.types import Bar, Book, Decision, Direction, Instrument, Link, Quote
+from engine.core.types import Bar, Book, Decision, Direction, Instrument, Link, Quote, Tick
 from engine.market.bars import Resampler
 from engine.market.costs import CostModel
 from engine.market.quality import TickGuard
@@ -79,6 +79,10 @@ class SymbolDesk:
         self.said: Coordinated | None = None
         self.decision: Decision | None = None
         self.forming: Bar | None = None
+        self.buy_volume_ratio = math.nan
+        """Share of the last decision bar's volume that buyers took; NaN where nobody tells."""
+        self._bought = self._sold = 0.0
+        self._whole = self._sides = False
 
     @property
     def instrument(self) -> Instrument:
@@ -103,6 +107,21 @@ class SymbolDesk:
                 volume=forming.volume, final=False,
             )  # fmt: skip
 
+    def take_trade(self, tick: Tick) -> None:
+        """Who took: a feed on which nobody ever sold to a resting buyer tells no sides."""
+        if tick.buyer_maker:
+            self._sold += tick.size
+            self._sides = True
+        else:
+            self._bought += tick.size
+
+    def _sides_of_the_bar(self) -> None:
+        traded = self._bought + self._sold
+        known = self._whole and self._sides and traded > 0.0
+        self.buy_volume_ratio = self._bought / traded if known else math.nan
+        self._bought = self._sold = 0.0
+        self._whole = True
+
     def take_bar(self, bar: Bar) -> Bar | None:
         """A final base bar; returns the decision bar that it closed, if any."""
         self.base_bar = bar
@@ -112,6 +131,7 @@ class SymbolDesk:
         decision = self.resampler.add(bar)
         if decision is not None:
             self._close(decision)
+            self._sides_of_the_bar()
             self.pending = decision
         return decision
 

@@ -47,6 +47,11 @@ def next_boundary(after_ns: int) -> int:
     return after_ns - after_ns % INTERVAL_NS + INTERVAL_NS
 
 
+def last_boundary(now_ns: int) -> int:
+    """The last funding hour that has come."""
+    return now_ns - now_ns % INTERVAL_NS
+
+
 def snap(time_ns: int) -> int:
     """The funding hour nearest to a stamp."""
     return (time_ns + INTERVAL_NS // 2) // INTERVAL_NS * INTERVAL_NS

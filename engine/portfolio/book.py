@@ -14,7 +14,7 @@ import msgspec
 
 from engine.core.errors import InvariantBroken
 from engine.core.ids import Ids
-from engine.core.types import ZERO, Direction, Fill, Instrument, Position, Trade
+from engine.core.types import ZERO, Direction, EntryConditions, Fill, Instrument, Position, Trade
 from engine.portfolio.ledger import Applied, Holding, Ledger, Terms
 from engine.portfolio.pnl import MONEY, return_pct
 
@@ -35,6 +35,7 @@ class Plan:
     leverage: int = 1
     confidence: float = 0.0
     indicators: str = "{}"
+    conditions: EntryConditions | None = None
 
     @property
     def terms(self) -> Terms:
@@ -75,7 +76,14 @@ class Positions:
             raise InvariantBroken(f"position {plan.id} is planned twice, differently", "")
         self._plans[plan.id] = plan
 
-    def restore(self, position: Position, instrument: Instrument, trade: str = "") -> None:
+    def restore(
+        self,
+        position: Position,
+        instrument: Instrument,
+        trade: str = "",
+        indicators: str = "{}",
+        conditions: EntryConditions | None = None,
+    ) -> None:
         """Take back a position from the journal; its fills are applied afterwards.
 
         `trade` is the id of the trade that it became if it has ended, so that replaying
@@ -95,6 +103,8 @@ class Positions:
             targets=position.targets,
             leverage=position.leverage,
             confidence=position.confidence,
+            indicators=indicators,
+            conditions=conditions,
         )
         self._last[position.id] = position
 
@@ -240,4 +250,5 @@ class Positions:
             mae_pct=last.mae_pct,
             confidence=plan.confidence,
             indicators=plan.indicators,
+            conditions=plan.conditions,
         )

@@ -180,7 +180,7 @@ def test_a_resting_limit_rests_on_and_opens_its_position(tmp_path: Path) -> None
         waiting = script.proposed()
         proposal = desk.proposals.approve(waiting.id, waiting.digest, 0, desk.now_ns)
         position = desk.ids.next("POS")
-        desk.book.plan(plan_for(proposal, position, desk.symbols[BTC]))
+        desk.book.plan(plan_for(proposal, position, desk.symbols[BTC], None))
         limit = Decimal(59_900)
         order = orders.make(
             symbol=BTC, direction=proposal.direction, purpose=Purpose.ENTRY,
