@@ -124,7 +124,7 @@ def test_many_reconnects_lose_no_candle_and_keep_no_memory() -> None:
 
 def test_giving_up_a_silent_link_leaves_no_connection_behind_that_was_being_made(rig: Rig) -> None:
     assert rig.follow()
-    carried, made = rig.venue.open_sockets, rig.venue.connections
+    carried = rig.venue.open_sockets
     rig.venue.faults.slow_s = 0.4
     rig.venue.drop()
     rig.clock.set(rig.now_ns + 5 * MINUTE)  # silent for so long that it is kicked all the time
@@ -134,7 +134,6 @@ def test_giving_up_a_silent_link_leaves_no_connection_behind_that_was_being_made
     rig.venue.faults.slow_s = 0.0
     assert any(rig.minute() for _ in range(20))
     assert rig.eventually(lambda: rig.venue.open_sockets == carried)
-    assert rig.venue.connections - made < 5 * carried
 
 
 @pytest.mark.parametrize("numbered", [True, False])
