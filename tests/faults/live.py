@@ -286,7 +286,7 @@ def reconnects(count: int, seed: int) -> tuple[list[str], float]:
             rig.eventually(lambda: all(map(rig.venue.subscribed, rig.symbols)))
             if not any(rig.minute() for _ in range(10)):
                 return ["the feed did not come up again"], 0.0
-            rig.crowded_minute(2_100)
+            rig.crowded_minute(3_000)
             rig.minute()
             before = _traced()
             for case in range(count):
