@@ -90,9 +90,8 @@ def wall_ns() -> int:
     return time.time_ns()
 
 
-def monotonic_ns() -> int:
-    """Monotonic time where no `Clock` is at hand: measurements and process timeouts."""
-    return time.monotonic_ns()
+monotonic_ns = time.monotonic_ns
+"""Monotonic time where no `Clock` is at hand: measurements and process timeouts."""
 
 
 def pause(seconds: float) -> None:

@@ -163,6 +163,8 @@ class Aftermaths:
         """End what a silent feed would leave open for ever."""
         ended: list[Aftermath] = []
         for watched in self._open.values():
+            if not watched:
+                continue
             for watch in watched:
                 if now_ns > watch.time_ns + LONGEST_NS + GRACE_NS:
                     self._settle(watch, now_ns, None)

@@ -185,14 +185,13 @@ class PaperBroker:
         return events
 
     def next_due_ns(self) -> int | None:
-        due = [
-            at
-            for by_id in self._working.values()
-            for w in by_id.values()
-            for at in (w.cancel_ns, None if w.arrived else w.active_ns)
-            if at is not None
-        ]
-        return min(due, default=None)
+        due: int | None = None
+        for by_id in self._working.values():
+            for w in by_id.values():
+                for at in (w.cancel_ns, None if w.arrived else w.active_ns):
+                    if at is not None and (due is None or at < due):
+                        due = at
+        return due
 
     # -- beyond the protocol -----------------------------------------------------------
 

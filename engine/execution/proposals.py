@@ -227,6 +227,8 @@ class ProposalBook:
 
     def expire_due(self, now_ns: int) -> list[Proposal]:
         """End what has waited too long, and return it for the counterfactual."""
+        if not self._waiting:
+            return []
         due = [p for p in self._waiting.values() if now_ns >= p.expires_ns]
         return [self._move(p, ProposalState.EXPIRED, "") for p in due]
 
@@ -248,6 +250,8 @@ class ProposalBook:
 
     def forget_ended(self, keep: int) -> None:
         """Drop all but the newest `keep` ended proposals; the journal has them all."""
+        if len(self._all) - len(self._waiting) <= keep:
+            return
         ended = [id_ for id_, p in self._all.items() if id_ not in self._waiting and _over(p)]
         for id_ in ended[: max(len(ended) - keep, 0)]:
             del self._all[id_]

@@ -103,7 +103,9 @@ class Tape:
     def observe(self, event: MarketEvent) -> None:
         """Take an event; kinds that say nothing of prices are ignored."""
         kind = type(event)
-        if kind is Tick:
+        if kind is Bar:
+            self._on_bar(event)  # type: ignore[arg-type]
+        elif kind is Tick:
             self._on_tick(event)  # type: ignore[arg-type]
         elif kind is Quote:
             quote: Quote = event  # type: ignore[assignment]
@@ -115,8 +117,6 @@ class Tape:
             tape = self.of(book.symbol)
             tape.book = book
             tape.live_ns = book.time_ns
-        elif kind is Bar:
-            self._on_bar(event)  # type: ignore[arg-type]
         elif kind is History:
             for bar in event.bars:  # type: ignore[union-attr]
                 self._learn_from(bar)
@@ -140,9 +140,10 @@ class Tape:
             self._learn_from(bar)._bars = True
 
     def _learn_from(self, bar: Bar) -> SymbolTape:
-        tape = self.of(bar.symbol)
-        close, close_ns = bar.close, bar.open_ns + bar.span_ns
-        tape.learn(close, close_ns, bar.volume, bar.span_ns / MINUTE, self._life(bar.symbol))
+        symbol, span_ns = bar.symbol, bar.span_ns
+        tape = self._symbols.get(symbol) or self.of(symbol)
+        close, close_ns = bar.close, bar.open_ns + span_ns
+        tape.learn(close, close_ns, bar.volume, span_ns / MINUTE, self._life(symbol))
         if close_ns >= tape.price_ns:
             tape.price, tape.price_ns = close, close_ns
         return tape

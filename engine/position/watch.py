@@ -36,6 +36,7 @@ class PositionWatch:
         self._state, self._marks, self._rules = state, marks, rules
         self._out = np.zeros(step.OUT_SIZE)
         self._step = step.make_step()
+        self._path = step.make_path()
         self.lot_size = lot_size
 
     @classmethod
@@ -56,8 +57,29 @@ class PositionWatch:
         code = self._step(
             self._state, self._marks, self._rules, price, now_ns, not continuous, self._out
         )
-        if code == step.NONE:
+        return () if code == step.NONE else self._happened(code, price, now_ns, continuous)
+
+    def on_bar(
+        self, open_: float, high: float, low: float, close: float, open_ns: int, close_ns: int
+    ) -> tuple[WatchEvent, ...]:
+        """A bar as the path of its four prices; its open is a jump, the rest is continuous."""
+        prices = bar_path(open_, high, low, close, int(self._state[step.DIRECTION]))
+        times = path_times(open_ns, close_ns)
+        found = self._path(self._state, self._marks, self._rules, *prices, *times, self._out)
+        if found == step.QUIET:
             return ()
+        code, at = divmod(found, step.PATH)
+        events = [*self._happened(code, prices[at], times[at], at > 0)]
+        for k in range(at + 1, len(prices)):
+            if self.closed:
+                break
+            events += self.on_price(prices[k], times[k], continuous=True)
+        return tuple(events)
+
+    def _happened(
+        self, code: int, price: float, now_ns: int, continuous: bool
+    ) -> tuple[WatchEvent, ...]:
+        """The event that the step has just told, and what else this price does."""
         events = []
         while code > step.NONE:
             events.append(self._event(code, now_ns))
@@ -71,20 +93,6 @@ class PositionWatch:
                 "a position was shown a price from the past",
                 f"{now_ns} after {int(self._marks[step.SEEN])}",
             )
-        return tuple(events)
-
-    def on_bar(
-        self, open_: float, high: float, low: float, close: float, open_ns: int, close_ns: int
-    ) -> tuple[WatchEvent, ...]:
-        """A bar as the path of its four prices; its open is a jump, the rest is continuous."""
-        events: list[WatchEvent] = []
-        prices = bar_path(open_, high, low, close, int(self._state[step.DIRECTION]))
-        for k, (price, now_ns) in enumerate(
-            zip(prices, path_times(open_ns, close_ns), strict=True)
-        ):
-            events += self.on_price(price, now_ns, continuous=k > 0)
-            if self.closed:
-                break
         return tuple(events)
 
     def _event(self, code: int, now_ns: int) -> WatchEvent:

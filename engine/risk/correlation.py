@@ -16,7 +16,7 @@ import numpy as np
 
 from engine.core.clock import HOUR
 from engine.core.parameters import Parameters, declare
-from engine.risk.returns import Floats, ReturnsBook, gram
+from engine.risk.returns import Floats, ReturnsBook, Sample, gram
 
 MAX_CORRELATED = declare(
     "risk.max_correlated_pct", 10.0, low=2, high=30, step=1, unit="%", scopes="G", risk=1,
@@ -101,10 +101,8 @@ def shrunk_covariance(rows: Floats) -> Shrunk:
     return Shrunk(matrix, found.shrinkage, found.n)
 
 
-def shrunk_correlation(rows: Floats) -> Shrunk:
-    """Correlations of `rows` (n, symbols), shrunk towards their mean; what didn't move
-    correlates with nothing."""
-    found = shrunk_covariance(rows)
+def correlation_of(found: Shrunk) -> Shrunk:
+    """The correlations in a covariance; what didn't move correlates with nothing."""
     spread = np.sqrt(np.diag(found.matrix))
     scale = np.where(spread > 0.0, spread, 1.0)
     matrix = np.clip(found.matrix / np.outer(scale, scale), -1.0, 1.0)
@@ -175,6 +173,8 @@ class CorrelationEngine:
         self._key: tuple[object, ...] = ()
         self.current = Correlations((), np.empty((0, 0)), math.nan, 0, (), {}, 0)
         self._cluster: dict[str, tuple[str, ...]] = {}
+        self.bars: tuple[Sample, Shrunk] | None = None
+        """The bar returns of the last estimate and their covariance, for who needs the same."""
 
     @property
     def least(self) -> int:
@@ -203,9 +203,12 @@ class CorrelationEngine:
         p, book = self._parameters, self._book
         days = int(p.get(WINDOW_DAYS))
         sample = book.returns(days, self.least)
+        self.bars = None
         if not sample.symbols:
             return Correlations((), np.empty((0, 0)), math.nan, 0, (), sample.short, book.last_ns)
-        found = shrunk_correlation(sample.rows)
+        covariance = shrunk_covariance(sample.rows)
+        self.bars = (sample, covariance)
+        found = correlation_of(covariance)
         groups = tuple(
             tuple(sample.symbols[index] for index in group)
             for group in clusters(found.matrix, float(p.get(THRESHOLD)))

@@ -55,7 +55,7 @@ class PortfolioRisk:
         """Estimate anew where it is due. Called at fixed points of engine time only, so that
         a replay decides by the same figures however often a screen looks."""
         if self.correlation.refresh():
-            self.var.refresh()
+            self.var.refresh(self.correlation.bars)
             self.estimates += 1
 
     def around(self, symbol: str, candidate: float, held: Mapping[str, float]) -> Around:

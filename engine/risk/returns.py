@@ -100,8 +100,11 @@ class ReturnsBook:
 
     def _advance(self, slot: int) -> None:
         gone = min(slot - self._head, self.capacity)
-        cleared = np.arange(slot - gone + 1, slot + 1) % self.capacity
-        self._logs[:, cleared] = np.nan
+        if gone == 1:  # nearly always, and a hundredth of the work
+            self._logs[:, slot % self.capacity] = np.nan
+        else:
+            cleared = np.arange(slot - gone + 1, slot + 1) % self.capacity
+            self._logs[:, cleared] = np.nan
         self._head = slot
 
     def logs(self, symbols: Sequence[str], count: int, step: int = 1) -> Floats:
@@ -111,9 +114,16 @@ class ReturnsBook:
         the book doesn't know.
         """
         count = min(count, (self.capacity - 1) // step + 1)
-        slots = (self._head - np.arange(count - 1, -1, -1) * step) % self.capacity
-        rows = np.array([self._rows[symbol] for symbol in symbols], dtype=np.intp)
-        return np.ascontiguousarray(self._logs[rows[:, None], slots].T)
+        newest = self._head % self.capacity
+        first = newest - (count - 1) * step
+        # Slices of the ring, before and after its seam: picking moment by moment costs ten times.
+        before = max(0, -(first // step)) if first < 0 else 0
+        moments = self._logs[:, first + before * step : newest + 1 : step]
+        if before:
+            older = self._logs[:, first % self.capacity :: step][:, :before]
+            moments = np.concatenate((older, moments), axis=1)
+        rows = [self._rows[symbol] for symbol in symbols]
+        return np.ascontiguousarray(moments[rows].T)
 
     def returns(self, days: float, least: int, symbols: Iterable[str] | None = None) -> Sample:
         """Bar returns of the last `days`, of the symbols that have at least `least` in common.
@@ -139,6 +149,8 @@ class ReturnsBook:
         logs = self.logs(wanted, count, step)
         moves = logs[lag:] - logs[:-lag]
         known = np.isfinite(moves)
+        if not short and len(moves) >= least and known.all():
+            return Sample(tuple(wanted), moves, short)
         counts = dict(zip(wanted, known.sum(axis=0).tolist(), strict=True))
         short |= {name: counts[name] for name in wanted if counts[name] < least}
         kept = [name for name in wanted if name not in short]

@@ -14,8 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.core.parameters import Parameters, declare
-from engine.risk.correlation import MIN_SAMPLES, WINDOW_DAYS, shrunk_covariance
-from engine.risk.returns import Floats, ReturnsBook, weighted
+from engine.risk.correlation import MIN_SAMPLES, WINDOW_DAYS, Shrunk, shrunk_covariance
+from engine.risk.returns import Floats, ReturnsBook, Sample, weighted
 
 VAR_MAX = declare(
     "cb.var95_max_pct", 3.0, low=1, high=8, step=0.5, unit="%", scopes="G", risk=1,
@@ -194,8 +194,8 @@ class VarModel:
         self.short: dict[str, int] = {}
         self.days = 0
 
-    def refresh(self) -> None:
-        """Take what the book knows now."""
+    def refresh(self, known: tuple[Sample, Shrunk] | None = None) -> None:
+        """Take what the book knows now; `known` are its bar returns where they were just read."""
         p, book = self._parameters, self._book
         least = int(p.get(VAR_MIN_DAYS))
         per_day = book.day_steps
@@ -205,10 +205,13 @@ class VarModel:
         self._moves = np.expm1(sample.rows)
         self.short = sample.short
         self.days = len(sample.rows) // per_day + 1 if len(sample.rows) else 0
-        bars = book.returns(int(p.get(WINDOW_DAYS)), int(p.get(MIN_SAMPLES)))
+        if known is None:
+            bars = book.returns(int(p.get(WINDOW_DAYS)), int(p.get(MIN_SAMPLES)))
+        else:
+            bars, self._covariance = known[0], known[1].matrix
         self._bar_index = {name: at for at, name in enumerate(bars.symbols)}
         self._bar_n = len(bars.rows)
-        if bars.symbols:
+        if bars.symbols and known is None:
             self._covariance = shrunk_covariance(bars.rows).matrix
 
     def historical(self, exposures: Mapping[str, float]) -> Tail | None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.core.ids import generator
 from engine.portfolio.construction import minimum_variance, risk_parity
-from engine.risk.correlation import clusters, ledoit_wolf, shrunk_correlation
+from engine.risk.correlation import clusters, correlation_of, ledoit_wolf, shrunk_covariance
 from engine.risk.returns import Floats
 from engine.risk.var import backtest, tail_of
 
@@ -26,7 +26,7 @@ def samples(draw: st.DrawFn) -> Floats:
 
 @given(samples())
 def test_what_is_shrunk_is_a_correlation_and_can_be_inverted(rows: Floats) -> None:
-    found = shrunk_correlation(rows)
+    found = correlation_of(shrunk_covariance(rows))
     assert 0.0 <= found.shrinkage <= 1.0
     assert np.allclose(np.diag(found.matrix), 1.0)
     assert np.array_equal(found.matrix, found.matrix.T)
@@ -43,7 +43,7 @@ def test_what_is_shrunk_is_a_correlation_and_can_be_inverted(rows: Floats) -> No
 def test_clusters_part_the_symbols_and_part_them_further_as_the_threshold_rises(
     rows: Floats, threshold: float
 ) -> None:
-    matrix = shrunk_correlation(rows).matrix
+    matrix = correlation_of(shrunk_covariance(rows)).matrix
     groups = clusters(matrix, threshold)
     assert sorted(index for group in groups for index in group) == list(range(len(matrix)))
     home = {index: at for at, group in enumerate(groups) for index in group}

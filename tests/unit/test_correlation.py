@@ -7,9 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from engine.core.clock import HOUR
+from engine.core.clock import HOUR, MINUTE
 from engine.core.parameters import Parameters
-from engine.risk.correlation import adjustment, clusters, ledoit_wolf, shrunk_correlation
+from engine.risk.correlation import (
+    adjustment,
+    clusters,
+    correlation_of,
+    ledoit_wolf,
+    shrunk_covariance,
+)
 from engine.risk.portfolio import PortfolioRisk
 from engine.risk.returns import ReturnsBook
 from engine.risk.sizing import size_entry
@@ -50,7 +56,7 @@ def test_shrinkage_is_that_of_the_library() -> None:
     assert close_to(found.shrinkage, 0.6581641896459243, 1e-12)
     assert np.allclose(found.matrix, LIBRARY, rtol=1e-12)
     assert found.n == 12
-    assert np.allclose(shrunk_correlation(rows).matrix, LIBRARY, rtol=1e-12)
+    assert np.allclose(correlation_of(shrunk_covariance(rows)).matrix, LIBRARY, rtol=1e-12)
 
 
 def test_shrinkage_is_the_papers_formula_term_by_term() -> None:
@@ -92,7 +98,7 @@ def test_shrinkage_is_the_papers_formula_term_by_term() -> None:
 
 def test_of_two_symbols_the_sample_is_the_target() -> None:
     rows = moves(5, 40, (0.9, 0.7))
-    found = shrunk_correlation(rows)
+    found = correlation_of(shrunk_covariance(rows))
     assert found.shrinkage == 0.0
     sample = np.asarray(np.corrcoef(rows.T))
     assert close_to(float(found.matrix[0, 1]), float(sample[0, 1]))
@@ -100,8 +106,8 @@ def test_of_two_symbols_the_sample_is_the_target() -> None:
 
 def test_few_samples_shrink_more_and_many_find_the_truth() -> None:
     loadings = (0.9, 0.9, 0.3)
-    few = shrunk_correlation(moves(5, 30, loadings))
-    many = shrunk_correlation(moves(5, 20_000, loadings))
+    few = correlation_of(shrunk_covariance(moves(5, 30, loadings)))
+    many = correlation_of(shrunk_covariance(moves(5, 20_000, loadings)))
     assert few.shrinkage > 10 * many.shrinkage > 0.0
     truth = np.outer(loadings, loadings)
     np.fill_diagonal(truth, 1.0)
@@ -111,7 +117,7 @@ def test_few_samples_shrink_more_and_many_find_the_truth() -> None:
 def test_a_symbol_that_stands_still_correlates_with_nothing() -> None:
     rows = moves(5, 100, (0.9, 0.9, 0.9))
     rows[:, 1] = 0.0
-    found = shrunk_correlation(rows).matrix
+    found = correlation_of(shrunk_covariance(rows)).matrix
     assert np.isfinite(found).all()
     assert found[0, 1] == found[1, 2] == 0.0
     assert found[0, 2] > 0.5
@@ -120,7 +126,10 @@ def test_a_symbol_that_stands_still_correlates_with_nothing() -> None:
 def test_the_scale_of_one_symbol_says_nothing_of_the_others() -> None:
     rows = moves(5, 100, (0.9, 0.9, 0.3))
     louder = rows * np.array([1.0, 1.0, 50.0])
-    assert np.allclose(shrunk_correlation(rows).matrix, shrunk_correlation(louder).matrix)
+    assert np.allclose(
+        correlation_of(shrunk_covariance(rows)).matrix,
+        correlation_of(shrunk_covariance(louder)).matrix,
+    )
 
 
 def test_linked_by_a_third_is_one_cluster() -> None:
@@ -255,3 +264,23 @@ def test_symbols_that_never_traded_at_the_same_time_do_not_spoil_the_others() ->
     sample = book.returns(30, 100)
     assert sample.symbols == (BTC, ETH)
     assert sample.short == {SOL: 19}
+
+
+@pytest.mark.parametrize("closed", [3, 40, 193, 194, 500, 611])
+@pytest.mark.parametrize(("count", "step"), [(1, 1), (30, 1), (193, 1), (9, 24), (99, 24)])
+def test_a_ring_gives_its_moments_in_order_wherever_its_seam_is(
+    closed: int, count: int, step: int
+) -> None:
+    book = ReturnsBook(15 * MINUTE, days=2)
+    for slot in range(closed):
+        book.add("A", slot * book.span_ns, 1.0 + slot)
+        book.add("B", slot * book.span_ns, 2.0 + slot)
+    told = book.logs(("B", "A"), count, step)
+    wanted = range(min(count, (book.capacity - 1) // step + 1) - 1, -1, -1)
+    kept = range(max(0, closed - book.capacity), closed)
+    for row, back in zip(told.tolist(), wanted, strict=True):
+        slot = closed - 1 - back * step
+        if slot in kept:
+            assert row == [math.log(2.0 + slot), math.log(1.0 + slot)]
+        else:
+            assert np.isnan(row).all()
