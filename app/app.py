@@ -27,6 +27,7 @@ from app.drillacts import Drilling
 from app.frame import FrameLines
 from app.hints import Hints
 from app.holding import Holding
+from app.homecoming import Homecoming
 from app.options import AppOptions
 from app.outbox import Outbox
 from app.panels import Feeder
@@ -87,6 +88,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.feeder = Feeder(self)
         self.frame = FrameLines(self)
         self.hints = Hints(self.options.first_run)
+        self.homecoming = Homecoming(self)
         self.sampler = Sampler(self, self.options.rate(), self.options.pacing(), self.mono)
         self.received_ns = 0
         self._second = -1
@@ -177,6 +179,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             self.snapshot = latest
             self.received_ns = now_ns
             self.hints.see(latest)
+            self.homecoming.see(latest, now_ns)
         if hub is not None:
             self._collect(hub, now_ns)
         second = now_ns // SECOND

@@ -13,7 +13,8 @@ import msgspec
 from app.chrome import Parts
 from engine.core.clock import iso
 from engine.core.types import Direction, Proposal
-from engine.core.views import PositionView, Snapshot
+from engine.core.views import Absence, PositionView, Snapshot
+from widgets.lines import run
 from widgets.position import PositionDetail
 from widgets.proposal import ProposalDetail
 from widgets.tablepanel import DETAIL_LABEL
@@ -100,7 +101,23 @@ def position_rows(position_id: str, view: Snapshot) -> Rows:
     detail = PositionDetail()
     detail.show(view, 0)
     detail.select(position_id)
-    return list(detail.document(DETAIL_WIDTH))
+    rows: Rows = list(detail.document(DETAIL_WIDTH))
+    absent = [one for one in view.absences if one.position == position_id]
+    return [*rows, *([[("", "")], *absence_rows(absent)] if absent else [])]
+
+
+def absence_rows(absences: list[Absence]) -> Rows:
+    """The absences as a text to read, what acts first."""
+    rows: Rows = []
+    for one in sorted(absences, key=lambda absence: not absence.acts):
+        head, *rest = one.text.split("; ")
+        if rows:
+            rows.append([("", "")])
+        rows.append([run(head, "bold")])
+        for words in rest[:-1]:
+            rows.append([run("  " + words, "")])
+        rows.append([run("  " + rest[-1], "danger" if one.acts else "gain")])
+    return rows
 
 
 def closing_rows(view: PositionView) -> Rows:

@@ -126,6 +126,30 @@ class PositionView(Value, frozen=True):
     margin_note: str = ""
 
 
+class Absence(Value, frozen=True):
+    """What a live market did to a position while no engine ran; told once, by the next start.
+
+    `low` and `high` bound the prices of its closed bars and the first price again, and are
+    that price alone where `known` is False. `acts` says that the position's plan sells at
+    once; `text` is all of it as a sentence.
+    """
+
+    position: str
+    symbol: str
+    time_ns: int
+    since_ns: int
+    price_before: float
+    price: float
+    low: float
+    high: float
+    move_pct: float
+    stop_crossed: bool
+    targets_reached: tuple[float, ...]
+    known: bool
+    acts: bool
+    text: str
+
+
 class LevelView(Value, frozen=True):
     """Closed trades of one leverage: how many, how many won, and what they made on average.
 
@@ -370,6 +394,7 @@ class Snapshot(Value, frozen=True):
     levels: tuple[LevelView, ...] = ()
     honesty: HonestyView | None = None
     learning: LearningView | None = None
+    absences: tuple[Absence, ...] = ()
 
 
 class JournalLine(Value, frozen=True, gc=False):

@@ -30,6 +30,7 @@ from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
 from engine.kernel.guard import Guard
 from engine.kernel.learning import Learning
+from engine.kernel.meanwhile import Meanwhile
 from engine.kernel.orders import Orders
 from engine.kernel.symbols import SymbolDesk
 
@@ -52,6 +53,7 @@ class Intake:
         self._follower = follower
         self._guard = guard
         self._learning = learning
+        self.meanwhile = Meanwhile(desk)
         self.pending_since_ns = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Tick: self._tick,
@@ -83,6 +85,8 @@ class Intake:
         symbol.take_price(tick.price, tick.time_ns)
         symbol.take_trade(tick)
         self._orders.on_market(tick, symbol)
+        if self.meanwhile.waiting:
+            self.meanwhile.price(tick.symbol, tick.price)
         self._exits.on_price(tick.symbol, tick.price, desk.now_ns)
         self._follower.on_price(tick.symbol, tick.price, desk.now_ns)
         desk.freshness.seen(tick.symbol, tick.time_ns, desk.now_ns)
@@ -190,6 +194,7 @@ class Intake:
         symbol = desk.symbols[history.symbol]
         self._learning.history(history)
         symbol.warm(history.bars)
+        self.meanwhile.history(history)
         desk.broker.on_market(history)
         bars, opened = symbol.indicators.history(600)
         for (o, h, low, c, v), open_ns in zip(bars.tolist(), opened.tolist(), strict=True):

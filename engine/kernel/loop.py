@@ -81,6 +81,7 @@ class Kernel:
         self.learning.listen(self.commands)
         self.conditions = Conditions(desk)
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
+        self.publisher.meanwhile = self.intake.meanwhile
         self.publisher.llm = self.conditions.view
         self.publisher.learning = self.learning.view
         self._publish_ns = int(SECOND / publish_hz)
@@ -129,6 +130,8 @@ class Kernel:
         desk.hub.on_command(self.wake)
         desk.position = desk.feed.position
         recover(desk, self.exits, self.entries.follower, self.learning)
+        recover(desk, self.exits, self.entries.follower)
+        self.intake.meanwhile.begin()
 
     def step(self) -> bool:
         """One turn without waiting: commands, a batch of events, the cycle where it is due.

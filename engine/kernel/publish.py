@@ -38,6 +38,7 @@ from engine.kernel.cycle import Cycle
 from engine.kernel.desk import Desk, waiting
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
+from engine.kernel.meanwhile import Meanwhile
 from engine.kernel.outlook import Outlooks
 from engine.kernel.riskview import RiskViewer
 from engine.kernel.symbols import SymbolDesk
@@ -91,6 +92,7 @@ class Publisher:
         self.learning: Callable[[], LearningView | None] = lambda: None
         self._learned: LearningView | None = None
         self._learned_at = 0
+        self.meanwhile: Meanwhile | None = None
 
     def publish(self) -> None:
         """Make and publish one snapshot of what is now."""
@@ -141,6 +143,7 @@ class Publisher:
                 breakers=self._breakers(),
                 llm=self._llm_view(),
                 learning=self._learning_view(),
+                absences=self.meanwhile.absences if self.meanwhile else (),
                 honesty=self._exits.honesty.view(),
             )
         )

@@ -273,6 +273,7 @@ def _summary(desk: Desk, recovered: Recovered) -> str:
     return (
         f"recovered at {iso(recovered.last_ns)}: {held or 'no position'}; "
         f"{waits} waiting, {len(recovered.trades)} trades, control {desk.control.state}"
+        f"{'; the market stood still meanwhile' if desk.feed.manual_time else ''}"
     )
 
 
