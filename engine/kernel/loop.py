@@ -130,7 +130,6 @@ class Kernel:
         desk.hub.on_command(self.wake)
         desk.position = desk.feed.position
         recover(desk, self.exits, self.entries.follower, self.learning)
-        recover(desk, self.exits, self.entries.follower)
         self.intake.meanwhile.begin()
 
     def step(self) -> bool:
