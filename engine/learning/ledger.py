@@ -126,9 +126,9 @@ class ChangeLedger:
 
     def changes(self) -> tuple[Change, ...]:
         """What asks, what is in force, then what ended, each the newest first."""
-        asked = sorted(self._asked.values(), key=lambda c: -c.made_ns)
-        force = sorted((w.shown() for w in self._watched.values()), key=lambda c: -c.made_ns)
-        return (*asked, *force, *reversed(self._ended.values()))
+        asked = sorted(self._asked.values(), key=_newest)
+        force = sorted((w.shown() for w in self._watched.values()), key=_newest)
+        return (*asked, *force, *sorted(self._ended.values(), key=_newest))
 
     def watched(self) -> tuple[Watched, ...]:
         """Changes in force, the oldest first."""
@@ -372,7 +372,7 @@ class ChangeLedger:
         """Take back what the journal says: each change in its last state, in their order."""
         self.frozen = set(frozen)
         kept: dict[str, Change] = {}
-        for change in changes:
+        for change in sorted(changes, key=_newest, reverse=True):
             if change.state is ChangeState.ASKED:
                 self._asked[change.id] = change
             elif change.state.in_force:
@@ -394,3 +394,8 @@ class ChangeLedger:
             at = proven.shadow.n if proven is not None and proven.shadow is not None else -1
             if proven is not None and watched.gross.n == at:
                 watched.change = proven
+
+
+def _newest(change: Change) -> tuple[int, int, str]:
+    """Sorts the last to end or to be made first."""
+    return -max(change.ended_ns, change.made_ns), -change.made_ns, change.id
