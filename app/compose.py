@@ -35,8 +35,9 @@ from engine.kernel.loop import Kernel
 from engine.kernel.symbols import SymbolDesk
 from engine.llm import recorded
 from engine.llm.client import OllamaClient
+from engine.llm.line import Line
 from engine.llm.recorded import RecordedModel
-from engine.llm.replies import Model
+from engine.llm.replies import Model, Role
 from engine.llm.settings import TIMEOUT
 from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
@@ -221,7 +222,7 @@ def _assemble(
         feed.stop()
         raise
     desk.rates, desk.mark_prices = sources
-    desk.strategist = _strategist(config.llm, options, desk, wake)
+    _language_model(config.llm, options, desk, wake)
     kernel = Kernel(
         desk,
         wake,
@@ -232,12 +233,16 @@ def _assemble(
     return Engine(kernel, desk.hub, journal, desk, journal.path, answered)
 
 
-def _strategist(llm: LlmSection, options: RunOptions, desk: Desk, wake: Event) -> Strategist | None:
-    """Who writes conditions on this feed, and whom it asks."""
+def _language_model(llm: LlmSection, options: RunOptions, desk: Desk, wake: Event) -> None:
+    """Who writes conditions on this feed and who advises, and whom they ask.
+
+    Each role has a line of its own, so that none waits for another.
+    """
     if llm.strategist == "never" or (llm.strategist == "live" and not _lives(desk.feed)):
-        return None
+        return
     model, why = _model(llm, options, desk, wake)
-    return Strategist(desk.params, model, why, on_grid=desk.feed.manual_time)
+    desk.strategist = Strategist(desk.params, model, why, on_grid=desk.feed.manual_time)
+    desk.advisor = Line(Role.ADVISOR, _model(llm, options, desk, wake)[0])
 
 
 def _model(

@@ -26,7 +26,7 @@ class Conditions:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._situations = Situations(desk)
+        self.situations = Situations(desk)
         self._told: tuple[str, str, Verdicts] | None = None
 
     def speak_if_due(self) -> None:
@@ -35,7 +35,7 @@ class Conditions:
         if strategist is None or not any(symbol.ready for symbol in desk.symbols.values()):
             return
         if strategist.due(desk.now_ns):
-            situation = self._situations.now()
+            situation = self.situations.now()
             spoken = strategist.speak(situation, desk.ids.next("L"))
             if spoken is not None:
                 self._take(spoken, situation)
@@ -44,9 +44,9 @@ class Conditions:
         """Take what the model has answered meanwhile. Asked on every turn of the loop."""
         strategist = self._desk.strategist
         if strategist is not None and strategist.waiting:
-            spoken = strategist.look(self._situations.now)
+            spoken = strategist.look(self.situations.now)
             if spoken is not None:
-                self._take(spoken, self._situations.now())
+                self._take(spoken, self.situations.now())
 
     @property
     def answer_ns(self) -> int:

@@ -34,6 +34,8 @@ from engine.hub import LocalHub
 from engine.journal.journal import Journal
 from engine.journal.lines import line
 from engine.kernel.symbols import SymbolDesk
+from engine.llm.knowing import Headline
+from engine.llm.line import Line
 from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
@@ -132,6 +134,10 @@ class Desk:
     mark_prices: Marks = field(default_factory=Marks.none)
     strategist: Strategist | None = None
     """Who writes conditions; None where nobody does."""
+    advisor: Line | None = None
+    """Whom entries wait for; None where nobody is asked."""
+    headlines: deque[Headline] = field(default_factory=lambda: deque(maxlen=200))
+    """News, each from when it could be read."""
     triggered: list[TradeCondition] = field(default_factory=list)
     """Conditions that reached their price and wait for the cycle to act on them."""
     position: int = 0

@@ -8,6 +8,7 @@ yes to exactly what was shown.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -73,6 +74,8 @@ class Candidate:
     wish: Wish
     rank: float
     closes: Position | None = None
+    context: DecisionContext | None = None
+    """What the decision was made from, to make it again with one more vote."""
 
 
 class Entries:
@@ -91,6 +94,8 @@ class Entries:
         self.learning: Learning | None = None
         self.returning: list[Candidate] = []
         """Candidates for which room is being made; they are asked again in the next cycle."""
+        self.hold: Callable[[Candidate], bool] = lambda candidate: False
+        """Whether an entry waits for a word on it before it is proposed."""
         self._combiner = Combiner(desk.params, [TechnicalSource()])
         self._keeper = Keeper(desk.params, desk.statistics)
 
@@ -107,7 +112,7 @@ class Entries:
         for symbol in closed:
             candidate = self._decide(symbol)
             symbol.pending = None
-            if candidate is not None:
+            if candidate is not None and not self.hold(candidate):
                 heard.append(candidate)
         return heard
 
@@ -131,7 +136,8 @@ class Entries:
         signals = [strategy.analyze(context) for strategy in desk.strategies]
         costs = self._keeper.asked(lambda: self._usual_costs(symbol))
         said = coordinate(context, signals, desk.statistics, costs)
-        decision = self._combiner.decide(desk.ids.next("D"), DecisionContext(context, said))
+        asked_of = DecisionContext(context, said)
+        decision = self._combiner.decide(desk.ids.next("D"), asked_of)
         symbol.said, symbol.decision = said, decision
         desk.tally.decisions += 1
         self._exits.refresh(symbol, decision)
@@ -153,7 +159,7 @@ class Entries:
             stop=winner.stop,
             target=winner.signal.target,
         )
-        return Candidate(symbol, decision, wish, winner.rank, position)
+        return Candidate(symbol, decision, wish, winner.rank, position, asked_of)
 
     def _usual_costs(self, symbol: SymbolDesk) -> Costs:
         return self.appraiser.costs(symbol, self.appraiser.usual_notional(self.appraiser.account()))

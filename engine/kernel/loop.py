@@ -10,11 +10,15 @@ from __future__ import annotations
 import math
 from threading import Event, Thread
 
+import msgspec
+
 from engine.core.clock import SECOND, ManualClock, monotonic_ns
 from engine.core.commands import AnyCommand
 from engine.core.errors import InvariantBroken, QuarterdeckError
 from engine.core.types import Actor, Bar, Control, MarketEvent, Order
+from engine.core.views import LlmView
 from engine.journal.mailbox import Mailbox
+from engine.kernel.advising import Advising
 from engine.kernel.commands import Commands
 from engine.kernel.conditions import Conditions
 from engine.kernel.cycle import CYCLE_SECONDS, Cycle
@@ -82,8 +86,13 @@ class Kernel:
         self.conditions = Conditions(desk)
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self.publisher.meanwhile = self.intake.meanwhile
-        self.publisher.llm = self.conditions.view
         self.publisher.learning = self.learning.view
+        self.conditions.situations.knowledge = lambda: self.learning.knowledge()
+        self.advising = Advising(desk, self.entries, self.conditions.situations)
+        self.entries.hold = self.advising.hold
+        self.advising.ready = self._hurry
+        self._hearers = (self.conditions, self.advising)
+        self.publisher.llm = self._llm_view
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
         self._next_cycle_ns = 0
@@ -144,8 +153,8 @@ class Kernel:
         asked = desk.hub.take()
         self.commands.take(asked)
         asked += self._open_mail()
-        if not self.conditions.answer_ns:
-            self.conditions.look()
+        if not self._answer_ns():
+            self._hear()
         events = desk.feed.poll(BATCH)
         if desk.feed.manual_time:
             for event in events:
@@ -200,21 +209,41 @@ class Kernel:
         """The cycle that fell due before `now`, once, however many were skipped by a gap, and
         a recorded answer of the model at the time at which it had come."""
         desk = self.desk
-        due, answer = self._due(), self.conditions.answer_ns
-        if answer and answer < min(due, now):
+        answer = self._answer_ns()
+        if answer and answer < min(self._due(), now):
             self._answer_at(answer)
+        due = self._due()
         if due < now and desk.now_ns:
             self._cycle_at(max(due, desk.now_ns))
         if self._next_cycle_ns < now:
             step = self._cycle_ns()
             self._next_cycle_ns = -(-now // step) * step
-        answer = self.conditions.answer_ns
+        answer = self._answer_ns()
         if answer and answer < now:
             self._answer_at(answer)
 
+    def _answer_ns(self) -> int:
+        """When the next recorded answer of the model arrives, 0 where none is waited for."""
+        return min((at for one in self._hearers if (at := one.answer_ns)), default=0)
+
     def _answer_at(self, now: int) -> None:
         self.desk.now_ns = max(now, self.desk.now_ns)
-        self.conditions.look()
+        self._hear()
+
+    def _hear(self) -> None:
+        """Take what the model has said meanwhile, in whichever role."""
+        for hearer in self._hearers:
+            hearer.look()
+
+    def _hurry(self) -> None:
+        """Run the next cycle as soon as can be."""
+        self._next_cycle_ns = 0
+
+    def _llm_view(self) -> LlmView | None:
+        view, advisor = self.conditions.view(), self.advising.view()
+        if view is None or advisor is None:
+            return view
+        return msgspec.structs.replace(view, others=(advisor,))
 
     def _run_due(self, now: int) -> None:
         if self._due() <= now:
@@ -295,8 +324,9 @@ class Kernel:
         self.finished.set()
 
     def _hush(self) -> None:
-        if self.desk.strategist is not None:
-            self.desk.strategist.close()
+        for one in (self.desk.strategist, self.desk.advisor):
+            if one is not None:
+                one.close()
 
     def _last_words(self) -> None:
         self.cycle.remember_cursor()

@@ -57,6 +57,8 @@ class Outlooks:
             verdict = "no decision bar has closed yet"
         elif decision.action is Action.HOLD:
             verdict = f"HOLD: {decision.reasoning}"
+        elif symbol.awaits:
+            verdict = f"{decision.action} waits for {symbol.awaits}"
         elif refused is not None:
             verdict = f"{decision.action} refused by {refused.name} ({refused.code})"
         else:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.core.learning import Knowledge
 from engine.core.types import Bar
 from engine.kernel.desk import Desk
 from engine.kernel.symbols import SymbolDesk
@@ -49,13 +51,20 @@ class Situations:
         self._reads: dict[str, _Read] = {}
         self._results: dict[str, _Results] = {}
         self._last_trade = ""
+        self.knowledge: Callable[[], Knowledge | None] = lambda: None
+        """What was learned; asked whenever a situation is made."""
 
     def now(self) -> Situation:
         """Everything that is known at this moment of engine time."""
         desk = self._desk
         self._count_trades()
         ready = [symbol for symbol in desk.symbols.values() if symbol.ready]
-        return Situation(time_ns=desk.now_ns, symbols=tuple(map(self._state, ready)))
+        return Situation(
+            time_ns=desk.now_ns,
+            symbols=tuple(map(self._state, ready)),
+            knowledge=self.knowledge(),
+            headlines=tuple(desk.headlines),
+        )
 
     def _state(self, symbol: SymbolDesk) -> SymbolState:
         desk, regime, read = self._desk, symbol.regime, self._read(symbol)

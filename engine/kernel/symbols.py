@@ -36,6 +36,7 @@ class SymbolDesk:
 
     `instruments` is the feed's own mapping. `closed` is told of every decision bar, also of
     those from before the feed began.
+    `awaits` names who is asked before its entry goes on.
     `pending` holds the decision bar that closed and was not yet decided on; `row` and
     `previous` are the feature rows of the last two decision bars.
     """
@@ -79,6 +80,7 @@ class SymbolDesk:
         self.said: Coordinated | None = None
         self.decision: Decision | None = None
         self.forming: Bar | None = None
+        self.awaits = ""
         self.buy_volume_ratio = math.nan
         """Share of the last decision bar's volume that buyers took; NaN where nobody tells."""
         self._bought = self._sold = 0.0

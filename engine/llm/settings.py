@@ -20,6 +20,10 @@ TIMEOUT = declare(
     "llm.timeout_sec", 30, low=5, high=120, step=5, unit="s", scopes="G",
     doc="How long the model may take, repair included, before the rules speak instead.",
 )  # fmt: skip
+OVERRIDE = declare(
+    "llm.advisor_override_conf", 0.60, low=0.4, high=0.95, step=0.05, unit="prob", scopes="G",
+    risk=1, doc="How sure the advisor must be that a trade is risky before it becomes HOLD.",
+)  # fmt: skip
 ENTRY_DISTANCE = declare(
     "strategist.entry_distance_pct", 3.0, low=0.5, high=10.0, step=0.5, unit="%", scopes="GY",
     risk=1, doc="How far from the market a condition's entry may lie.",

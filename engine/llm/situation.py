@@ -6,7 +6,9 @@ so that nothing behind them can tell one from the other except by name.
 
 from __future__ import annotations
 
+from engine.core.learning import Knowledge
 from engine.core.types import Direction, Value
+from engine.llm.knowing import Headline
 
 TOLD = (
     "price_change_1h", "price_change_4h", "price_change_24h", "ema_20", "ema_50", "rsi",
@@ -45,10 +47,15 @@ class SymbolState(Value, frozen=True):
 
 
 class Situation(Value, frozen=True):
-    """Everything that a strategist knows at one moment of engine time; nothing is later."""
+    """Everything that a strategist knows at one moment of engine time; nothing is later.
+
+    `knowledge` and `headlines` may hold later things; prompts leave them out.
+    """
 
     time_ns: int
     symbols: tuple[SymbolState, ...]
+    knowledge: Knowledge | None = None
+    headlines: tuple[Headline, ...] = ()
 
     def of(self, symbol: str) -> SymbolState | None:
         return next((state for state in self.symbols if state.symbol == symbol), None)

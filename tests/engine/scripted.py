@@ -183,10 +183,12 @@ class Script:
         begin_ns: int = BEGIN_NS,
         profile: str = "balanced",
         llm: LlmSection | None = None,
+        advisor: bool = False,
     ) -> None:
         self._made = {
             "symbols": symbols, "approval": approval, "live": live, "cash": cash,
             "settings": settings, "ack_log": ack_log, "llm": llm, "profile": profile,
+            "advisor": advisor,
         }  # fmt: skip
         self.path = folder / "scripted.db"
         self.clock = SteppedClock(begin_ns) if live else None
@@ -212,6 +214,8 @@ class Script:
         self.engine = build(config, options, "test", feed=self.feed, clock=self.clock)
         self.kernel, self.desk = self.engine.kernel, self.engine.desk
         self.desk.strategies = (self.speaker,)
+        if not advisor:
+            self.desk.advisor = None
         self._ended = False
 
     def __enter__(self) -> Script:

@@ -12,7 +12,7 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Future
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 from aiohttp import web
@@ -20,6 +20,8 @@ from aiohttp import web
 MODEL = "qwen2.5:7b"
 DIGEST = "845dbda0ea48ed749caafd9e6037047aa19acfcfd82e704d7ca97d631a0b697e"
 CREATED = "2025-10-17T23:14:07.414671Z"
+
+STRATEGIST, ADVISOR, REFLECTION = "strategist", "advisor", "reflection"
 
 Behaviour = Callable[["Ollama", web.Request, dict[str, Any]], AsyncIterator[bytes]]
 
@@ -36,6 +38,26 @@ def condition(**changed: Any) -> dict[str, Any]:
 def answer(*conditions: dict[str, Any]) -> str:
     """The text of a well-formed answer."""
     return json.dumps({"conditions": list(conditions)})
+
+
+def advice(stance: str = "agree", **changed: Any) -> str:
+    """The text of an advisor's well-formed answer."""
+    known = {"stance": stance, "confidence": 0.7, "warnings": ["news ahead"],
+             "reasoning": "nothing speaks against it"}  # fmt: skip
+    return json.dumps({**known, **changed})
+
+
+def findings(*found: dict[str, Any]) -> str:
+    """The text of a reflection's well-formed answer."""
+    return json.dumps({"findings": list(found)})
+
+
+def role_of(body: dict[str, Any]) -> str:
+    """As what the model is asked, by the words with which it is told who it is."""
+    system = str(body.get("messages", [{}])[0].get("content", ""))
+    if "risk advisor" in system:
+        return ADVISOR
+    return REFLECTION if "reflect" in system else STRATEGIST
 
 
 def _line(content: str, **more: Any) -> bytes:
@@ -68,6 +90,18 @@ def lines(body: Sequence[bytes]) -> Behaviour:
 
     async def speak(_s: Ollama, _r: web.Request, _b: dict[str, Any]) -> AsyncIterator[bytes]:
         for part in body:
+            yield part
+
+    return speak
+
+
+def after(word: Event, behaviour: Behaviour) -> Behaviour:
+    """Say nothing until somebody gives the word, then behave like this."""
+
+    async def speak(server: Ollama, r: web.Request, b: dict[str, Any]) -> AsyncIterator[bytes]:
+        while not word.is_set() and not server.leaving.is_set():
+            await asyncio.sleep(0.002)
+        async for part in behaviour(server, r, b):
             yield part
 
     return speak
@@ -134,16 +168,20 @@ def _error(status: int, error: str) -> web.HTTPException:
 class Ollama:
     """The server in a thread of its own; use it as a context manager.
 
-    `plan` holds what the next chats do, `default` what they do once it is empty. `asked` are
-    the bodies of all chats. `models` are what `/api/tags` lists, `encoding` what a chat
-    says that it is compressed by.
+    `plan` holds what the strategist's next chats do, `default` what they do once it is empty;
+    `plans` and `defaults` the same for the other roles. `asked` are the bodies of the
+    strategist's chats, `asked_as` those of each role. `models` are what `/api/tags`
+    lists, `encoding` what a chat says that it is compressed by.
     """
 
     def __init__(self, *plan: Behaviour, default: Behaviour | None = None) -> None:
         self.plan = deque(plan)
         self.default = default or says(answer(condition()))
+        self.plans = {ADVISOR: deque[Behaviour](), REFLECTION: deque[Behaviour]()}
+        self.defaults = {ADVISOR: says(advice()), REFLECTION: says(findings())}
         self.models: tuple[str, ...] = (MODEL,)
         self.asked: list[dict[str, Any]] = []
+        self.asked_as = {STRATEGIST: self.asked, ADVISOR: list[Any](), REFLECTION: list[Any]()}
         self.host = ""
         self.encoding = ""
         self.leaving: asyncio.Event
@@ -199,10 +237,12 @@ class Ollama:
 
     async def _chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        self.asked.append(body)
+        role = role_of(body)
+        self.asked_as[role].append(body)
         if body.get("model") not in self.models:
             raise _error(404, f"model '{body.get('model')}' not found")
-        behaviour = self.plan.popleft() if self.plan else self.default
+        plan = self.plans.get(role, self.plan)
+        behaviour = plan.popleft() if plan else self.defaults.get(role, self.default)
         parts = behaviour(self, request, body)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         if self.encoding:
