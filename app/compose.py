@@ -33,6 +33,7 @@ from engine.journal.mailbox import Mailbox
 from engine.kernel.desk import Desk
 from engine.kernel.loop import Kernel
 from engine.kernel.symbols import SymbolDesk
+from engine.learning.memory import Memory
 from engine.llm import recorded
 from engine.llm.client import OllamaClient
 from engine.llm.line import Line
@@ -336,6 +337,7 @@ def _desk(
         freshness=Freshness(params, feed.symbols),
         strategies=builtin_strategies(),
         risk=risk,
+        memory=Memory(params),
         symbols={
             symbol: SymbolDesk(symbol, instruments, span, params, costs, risk.closed)
             for symbol in feed.symbols

@@ -40,6 +40,7 @@ class Opportunity(Value, frozen=True):
     kind: str
     code: str = ""
     pattern: str = ""
+    vol_level: str = ""
     size_factor: float = 1.0
     """What knowledge made of its size; 0 where it forbade it."""
 

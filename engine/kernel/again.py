@@ -102,7 +102,13 @@ def decide_again(
         statistics.count(name, regime, of_all, own)
     by_id = {strategy.id: strategy for strategy in strategies}
     signals = [by_id[name].analyze(context) for name in inputs.tallies if name in by_id]
-    said = coordinate(context, signals, statistics, lambda: inputs.costs or _UNKNOWN)
+    said = coordinate(
+        context,
+        signals,
+        statistics,
+        lambda: inputs.costs or _UNKNOWN,
+        lambda signal: inputs.standing.get(signal.strategy, 1.0),
+    )
     technical = TechnicalSource()
     others = [_Recorded(vote.source, vote) for vote in then.votes if vote.source != technical.name]
     combiner = Combiner(params, [technical, *others])

@@ -29,6 +29,8 @@ from engine.core.types import (
 from engine.kernel.desk import Desk
 from engine.kernel.perpetuals import leverage_context
 from engine.kernel.symbols import SymbolDesk
+from engine.learning.memory import Bearing
+from engine.learning.patterns import recognise
 from engine.market.costs import Costs
 from engine.market.instruments import round_price, round_qty
 from engine.risk.contexts import Around
@@ -69,6 +71,15 @@ class Wish:
     """Whether it adds to a position that is open."""
     claimed: float | None = None
     """The confidence that gates judge where it is not the one that the size is made from."""
+    condition: str = ""
+    pattern: str = ""
+    """The condition behind it, and the pattern that this one names."""
+
+    @property
+    def recognised(self) -> str:
+        """The pattern that the entry is recognised as."""
+        label = self.symbol.label
+        return recognise(self.strategy, label, self.direction, self.pattern).id
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +98,7 @@ class Appraisal:
     sized_from: SizeContext | None = None
     gated_from: GateContext | None = None
     stages: tuple[SizeFactor, ...] = ()
+    bearing: Bearing | None = None
 
 
 class Appraiser:
@@ -224,6 +236,7 @@ class Appraiser:
         regime = symbol.regime
         size, sized_from = None, None
         levered = self._leverage(wish, price, stop, account)
+        bearing = self.bearing(wish)
         exposure = self._exposure(symbol.symbol)
         held = self.held()
         if wish.quantity is None:
@@ -246,7 +259,7 @@ class Appraiser:
                     equity_trend=self._trend(account),
                     symbol_exposure=exposure,
                     leverage=levered.value,
-                    extra=(*levered.factors, *self._trial()),
+                    extra=(*levered.factors, *self._trial(), *bearing.factors),
                     headroom=levered.caps,
                     unknown=levered.absent,
                     edge=self._edge(wish, account, float(price), float(stop)),
@@ -287,6 +300,7 @@ class Appraiser:
             regime=symbol.label or None,
             around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
             strategy=wish.strategy,
+            known=bearing.known,
         )
         gates = evaluate(gated_from, desk.params)
         factors = (*levered.stages, *size.factors) if size is not None else ()
@@ -303,6 +317,14 @@ class Appraiser:
             sized_from,
             gated_from,
             levered.stages,
+            bearing,
+        )
+
+    def bearing(self, wish: Wish) -> Bearing:
+        """What was learned that concerns this entry."""
+        desk, symbol = self._desk, wish.symbol
+        return desk.memory.bearing(
+            symbol.symbol, wish.strategy, wish.recognised, symbol.vol_level, desk.now_ns
         )
 
     def _leverage(self, wish: Wish, price: Decimal, stop: Decimal, account: Account) -> Leverage:

@@ -93,6 +93,8 @@ class Asking:
             target=targets[0] if len(targets) == 1 else math.nan,
             quantity=proposal.quantity if proposal.id in desk.own_sizes else None,
             leverage=proposal.leverage,
+            condition=proposal.condition,
+            pattern=proposal.pattern if proposal.condition else "",
         )
 
     def amend(self, command: Amend) -> Proposal:

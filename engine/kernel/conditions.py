@@ -13,6 +13,7 @@ from engine.core.views import LlmView
 from engine.kernel.calls import Verdicts, keep_call
 from engine.kernel.desk import Desk
 from engine.kernel.situations import Situations
+from engine.learning.patterns import named
 from engine.llm.checks import condition_of, refusal
 from engine.llm.replies import Role
 from engine.llm.rules import RULES
@@ -105,6 +106,7 @@ class Conditions:
             state = situation.of(draft.symbol)
             name = f"{draft.direction} {draft.symbol} at {draft.entry:.8g}"
             why = refusal(draft, state, desk.params)
+            why = why or desk.memory.patterns.refusal(named(draft.pattern))
             if why or state is None:
                 verdicts.append(("", f"{name} refused: {why}"))
                 continue

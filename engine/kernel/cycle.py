@@ -152,6 +152,7 @@ class Cycle:
         for candidate in (*again, *self._candidates):
             self._attempt(self._entries.propose, candidate)
         triggered = self._desk.triggered
+        triggered.sort(key=self._entries.preference)
         while triggered:
             self._attempt(self._entries.trigger, triggered.pop(0))
 

@@ -34,6 +34,7 @@ from engine.hub import LocalHub
 from engine.journal.journal import Journal
 from engine.journal.lines import line
 from engine.kernel.symbols import SymbolDesk
+from engine.learning.memory import Memory
 from engine.llm.knowing import Headline
 from engine.llm.line import Line
 from engine.llm.strategist import Strategist
@@ -114,6 +115,7 @@ class Desk:
     freshness: Freshness
     strategies: tuple[Strategy, ...]
     risk: PortfolioRisk
+    memory: Memory
     symbols: dict[str, SymbolDesk] = field(default_factory=dict)
     watches: dict[str, PositionWatch] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)

@@ -41,6 +41,7 @@ from engine.core.types import (
     Proposal,
     ProposalState,
     Purpose,
+    Signal,
     TradeCondition,
 )
 from engine.decision.combine import MIN_CONFIDENCE, Combiner
@@ -59,6 +60,7 @@ from engine.kernel.surroundings import entry_conditions
 from engine.kernel.symbols import SymbolDesk
 from engine.kernel.turnover import Turnover
 from engine.kernel.unmade import Unmade
+from engine.learning.patterns import recognise
 from engine.market.costs import Costs
 from engine.risk.gates import first_refusal
 from engine.strategies.base import StrategyContext
@@ -92,6 +94,8 @@ class Entries:
         exits.scale_in = Growth(desk, orders, self.appraiser).more
         self.turnover = Turnover(desk, exits)
         self.learning: Learning | None = None
+        self.denied: list[Callable[[Denied], None]] = []
+        self.proposed: list[Callable[[Proposal], None]] = []
         self.returning: list[Candidate] = []
         """Candidates for which room is being made; they are asked again in the next cycle."""
         self.hold: Callable[[Candidate], bool] = lambda candidate: False
@@ -135,7 +139,8 @@ class Entries:
         )
         signals = [strategy.analyze(context) for strategy in desk.strategies]
         costs = self._keeper.asked(lambda: self._usual_costs(symbol))
-        said = coordinate(context, signals, desk.statistics, costs)
+        standing = self._keeper.stood(lambda signal: self._standing(symbol, signal))
+        said = coordinate(context, signals, desk.statistics, costs, standing)
         asked_of = DecisionContext(context, said)
         decision = self._combiner.decide(desk.ids.next("D"), asked_of)
         symbol.said, symbol.decision = said, decision
@@ -160,6 +165,18 @@ class Entries:
             target=winner.signal.target,
         )
         return Candidate(symbol, decision, wish, winner.rank, position, asked_of)
+
+    def _standing(self, symbol: SymbolDesk, signal: Signal) -> float:
+        """What coin, pair and pattern have shown so far makes of a signal's rank."""
+        direction = Direction.LONG if signal.action is Action.BUY else Direction.SHORT
+        seen = recognise(signal.strategy, symbol.label, direction)
+        return self._desk.memory.order(symbol.symbol, signal.strategy, seen.id)
+
+    def preference(self, condition: TradeCondition) -> float:
+        """Which of several triggered conditions goes first: the smaller."""
+        wish = self._wished(condition)
+        memory = self._desk.memory
+        return -memory.order(condition.symbol, condition.strategy, wish.recognised)
 
     def _usual_costs(self, symbol: SymbolDesk) -> Costs:
         return self.appraiser.costs(symbol, self.appraiser.usual_notional(self.appraiser.account()))
@@ -271,12 +288,18 @@ class Entries:
             origin=origin,
             kind=kind,
         )
+        proposal = msgspec.structs.replace(
+            proposal, pattern=wish.recognised, condition=wish.condition
+        )
+        desk.proposals.restore(proposal, kind)
         proposal = self.with_margin(proposal)
         if math.isfinite(wish.target):
             desk.own_targets[proposal.id] = (wish.target,)
         desk.tally.proposals += 1
         if self.learning is not None and origin is not Origin.PERSON:
             self.learning.want(proposal.id, wish, appraisal, "proposed")
+        for listener in self.proposed:
+            listener(proposal)
         return proposal
 
     def _keep_inputs(self, decision: Decision, appraisal: Appraisal, condition: str) -> None:
@@ -391,6 +414,8 @@ class Entries:
             ),
             denied,
         )
+        for listener in self.denied:
+            listener(denied)
 
     def follow(self, proposal: Proposal, kind: str, ended: ProposalChanged) -> None:
         """Watch a proposal that ended (`ended` says how) without an order as if it were made."""
@@ -442,14 +467,7 @@ class Entries:
         desk = self._desk
         symbol = desk.symbols[condition.symbol]
         desk.record(ConditionChanged(time_ns=desk.now_ns, condition=condition, state="triggered"))
-        wish = Wish(
-            symbol=symbol,
-            direction=condition.direction,
-            strategy=condition.strategy,
-            confidence=float(desk.params.get(MIN_CONFIDENCE, regime=symbol.label or None)),
-            stop=condition.stop,
-            target=condition.targets[0] if condition.targets else math.nan,
-        )
+        wish = self._wished(condition)
         self._guard.asked(symbol.symbol, str(wish.direction), wish.strategy)
         account = self.appraiser.account()
         appraisal = self.appraiser.appraise(wish, account)
@@ -469,6 +487,20 @@ class Entries:
             self.wait(proposal, why)
         else:
             self._send_unasked(proposal, "condition triggered")
+
+    def _wished(self, condition: TradeCondition) -> Wish:
+        desk = self._desk
+        symbol = desk.symbols[condition.symbol]
+        return Wish(
+            symbol=symbol,
+            direction=condition.direction,
+            strategy=condition.strategy,
+            confidence=float(desk.params.get(MIN_CONFIDENCE, regime=symbol.label or None)),
+            stop=condition.stop,
+            target=condition.targets[0] if condition.targets else math.nan,
+            condition=condition.id,
+            pattern=condition.pattern,
+        )
 
     def ordered(self, wish: Wish, reasoning: str, appraisal: Appraisal) -> Decision:
         """The decision that stands behind an entry which no vote made."""

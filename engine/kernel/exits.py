@@ -69,6 +69,10 @@ class Exits:
         self._journaled: dict[str, tuple[float | None, tuple[float, ...], int]] = {}
         self._by_symbol: dict[str, list[str]] = {}
         self.closed: list[Callable[[Trade], None]] = []
+        self.opened: Callable[[Position, Fill], list[AnyRecord]] = lambda position, fill: []
+        self.lived: Callable[[Trade, str], list[AnyRecord]] = lambda trade, position: []
+        """Whoever learns: the records that belong into a first fill's, or a trade's, own
+        transaction."""
         self.scale_in: Callable[[Position, WatchEvent], None] | None = None
         self.perpetuals = Perpetuals(desk)
         self.perpetuals.funded = self.honesty.funded
@@ -202,8 +206,7 @@ class Exits:
 
     def _booked(self, fill: Fill, order: Order, booked: Booked) -> list[AnyRecord]:
         """The records of a fill beyond the fill itself: its position, or its trade."""
-        if order.purpose in ENTRIES:
-            self._opened(fill, booked)
+        entered = self._opened(fill, booked) if order.purpose in ENTRIES else []
         if booked.trade is not None:
             return self._trade(booked.trade, fill.position)
         position = booked.position
@@ -212,24 +215,27 @@ class Exits:
         watch = self._desk.watches[position.id]
         self.perpetuals.protect(position, watch)
         row = self._sync(position, watch)
-        return [self._changed(row, f"fill {fill.id}")]
+        return [self._changed(row, f"fill {fill.id}"), *entered]
 
-    def _opened(self, fill: Fill, booked: Booked) -> None:
+    def _opened(self, fill: Fill, booked: Booked) -> list[AnyRecord]:
         desk = self._desk
         position = booked.position
         if position is None:
-            return
+            return []
         symbol = desk.symbols[fill.symbol]
         watch = desk.watches.get(position.id)
         lots = int(fill.quantity / (_lot(watch) if watch else symbol.instrument.lot_step))
         if watch is not None:
             if lots:
                 watch.add(lots, float(fill.price))
-            return
+            return []
         watch = PositionWatch.open(plan_exits(desk.params, self._entry(fill, position, lots)))
         desk.watches[position.id] = watch
         self._by_symbol.setdefault(fill.symbol, []).append(position.id)
-        desk.book.protect(position.id, targets=self._prices(position.symbol, watch.targets))
+        position = desk.book.protect(
+            position.id, targets=self._prices(position.symbol, watch.targets)
+        )
+        return self.opened(position, fill)
 
     def _entry(self, fill: Fill, position: Position, lots: int) -> Entry:
         """What the exit plan is made from: the fill, with the stop that was approved."""
@@ -285,6 +291,7 @@ class Exits:
         return [
             TradeClosed(time_ns=desk.now_ns, trade=trade, position=position_id),
             Cooldown(time_ns=desk.now_ns, symbol=trade.symbol, until_ns=until),
+            *self.lived(trade, position_id),
         ]
 
     # Keeping and restoring.

@@ -9,7 +9,7 @@ neither loses one nor follows it twice.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.core.clock import MINUTE, iso
 from engine.core.errors import QuarterdeckError
@@ -36,6 +36,7 @@ class Follower:
         self._desk = desk
         self._paths: dict[str, list[Path]] = {}
         self._count = 0
+        self.ended: list[Callable[[Counterfactual], None]] = []
 
     def add(self, trade: Unmade, *why: AnyRecord) -> None:
         """Begin to follow, journaled together with the records that say why it was not made.
@@ -158,6 +159,8 @@ class Follower:
         self._count -= 1
         desk.followed.append(path.view)
         desk.record(Followed(time_ns=desk.now_ns, counterfactual=path.view))
+        for listener in self.ended:
+            listener(path.view)
 
     def _all(self) -> Iterator[Path]:
         for paths in self._paths.values():

@@ -17,7 +17,7 @@ import numpy as np
 from engine.analysis.regime import RegimeState
 from engine.core.parameters import Parameters
 from engine.core.records import DecidedFrom
-from engine.core.types import Bar, Direction, Instrument, Quote, SizeFactor
+from engine.core.types import Bar, Direction, Instrument, Quote, Signal, SizeFactor
 from engine.journal.packing import pack, prices_of
 from engine.journal.settings import values_digest
 from engine.market.costs import Costs
@@ -36,7 +36,8 @@ class DecideInputs(msgspec.Struct, frozen=True):
     bit, and only where a strategy looked back; `closes` is `prices_of`. The regime comes
     without its evidence, which no strategy reads. `tallies` are the trades counted for each
     strategy that was asked, of all regimes and of this one. The instrument stands in a record
-    of its own, written when it was first seen or moved.
+    of its own, written when it was first seen or moved. `standing` is what earlier results
+    multiplied the rank of each strategy's signal by.
     """
 
     bar: Bar
@@ -49,6 +50,7 @@ class DecideInputs(msgspec.Struct, frozen=True):
     costs: Costs | None
     tallies: dict[str, tuple[Tally | None, Tally | None]]
     parameters: str
+    standing: dict[str, float] = {}
 
 
 class AppraiseInputs(msgspec.Struct, frozen=True):
@@ -76,6 +78,17 @@ class Keeper:
         self._digest = ""
         self._instruments: dict[str, Instrument] = {}
         self.costs: Costs | None = None
+        self.standing: dict[str, float] = {}
+
+    def stood(self, standing: Callable[[Signal], float]) -> Callable[[Signal], float]:
+        """What coordination asks of earlier results, remembered when it does."""
+        self.standing = {}
+
+        def ask(signal: Signal) -> float:
+            found = self.standing[signal.strategy] = standing(signal)
+            return found
+
+        return ask
 
     def asked(self, costs: Callable[[], Costs]) -> Callable[[], Costs]:
         """The costs that coordination asks for, remembered when it does."""
@@ -107,6 +120,7 @@ class Keeper:
             costs=self.costs,
             tallies={one: self._statistics.counted(one, regime) for one in strategies},
             parameters=self.digest,
+            standing=self.standing,
         )
         made = DecidedFrom(time_ns=time_ns, decision=decision, stage=DECIDE, packed=pack(inputs))
         return (*self._instrument(time_ns, context.instrument), made)

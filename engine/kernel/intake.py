@@ -54,6 +54,8 @@ class Intake:
         self._guard = guard
         self._learning = learning
         self.meanwhile = Meanwhile(desk)
+        self.afterwards: Callable[[str, float, int, int], None] = lambda symbol, *price: None
+        """Hears every price once positions and orders have: symbol, price, time and span."""
         self.pending_since_ns = 0
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
             Tick: self._tick,
@@ -89,6 +91,7 @@ class Intake:
             self.meanwhile.price(tick.symbol, tick.price)
         self._exits.on_price(tick.symbol, tick.price, desk.now_ns)
         self._follower.on_price(tick.symbol, tick.price, desk.now_ns)
+        self.afterwards(tick.symbol, tick.price, desk.now_ns, 0)
         desk.freshness.seen(tick.symbol, tick.time_ns, desk.now_ns)
         self._conditions(tick.symbol, tick.price, tick.time_ns)
         desk.heartbeat_ns = desk.now_ns
@@ -151,6 +154,7 @@ class Intake:
             symbol.take_price(bar.close, bar.close_ns - 1)
             self._exits.on_bar(symbol, bar)
             self._follower.on_bar(bar)
+            self.afterwards(bar.symbol, bar.close, bar.close_ns, bar.span_ns)
             self._watch_conditions(bar)
             desk.heartbeat_ns = desk.now_ns
         self._learning.on_bar(bar)

@@ -20,6 +20,7 @@ from engine.core.learning import (
     Suggestion,
     TargetKind,
 )
+from engine.core.lived import JournalEntry
 from engine.core.records import AnyRecord, ParameterSet
 from engine.core.types import Action, Bar, Decision, History
 from engine.journal.recovered import Recovered
@@ -61,7 +62,6 @@ class Learning:
         )
         self.knowledge: Callable[[], Knowledge | None] = lambda: None
         self.scoreboard: Callable[[], tuple[Score, ...]] = tuple
-        self.pattern_of: Callable[[Wish], str] = lambda wish: ""
 
     # What happens.
 
@@ -89,7 +89,9 @@ class Learning:
                     confidence=wish.confidence,
                     kind=kind,
                     code=code,
-                    pattern=self.pattern_of(wish),
+                    pattern=wish.recognised,
+                    vol_level=symbol.vol_level,
+                    size_factor=appraisal.bearing.size_factor if appraisal.bearing else 1.0,
                 )
             )
         )
@@ -127,6 +129,11 @@ class Learning:
     def suggest(self, suggestions: Iterable[Suggestion]) -> None:
         """Hand suggestions to the ledger."""
         self._keep(self.school.suggest(suggestions, self._desk.now_ns))
+
+    def closed(self, entry: JournalEntry) -> None:
+        """A trade closed and is journaled: tell every learner."""
+        for learner in self.school.learners:
+            self.suggest(learner.closed(entry.closed))
 
     def kind_of(self, opportunity: Opportunity) -> str:
         """What became of a proposal by now; a denial stays one."""

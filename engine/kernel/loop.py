@@ -27,10 +27,12 @@ from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
 from engine.kernel.guard import Guard
 from engine.kernel.intake import Intake
+from engine.kernel.knowing import Knowing
 from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders
 from engine.kernel.publish import Publisher
 from engine.kernel.recovery import recover
+from engine.learning.weigh import Weights
 from engine.market.feed import event_time
 
 BATCH = 128
@@ -75,7 +77,7 @@ class Kernel:
         self.orders.on_end.append(self.guard.ended)
         self.exits.closed.append(self.guard.trade_closed)
         self.entries = Entries(desk, self.orders, self.exits, self.guard)
-        self.learning = Learning(desk)
+        self.learning = Learning(desk, desk.memory.appliers(), Weights(desk.params).weighers())
         self.entries.learning = self.learning
         self.intake = Intake(
             desk, self.orders, self.exits, self.entries.follower, self.guard, self.learning
@@ -84,6 +86,17 @@ class Kernel:
         self.commands = Commands(desk, self.orders, self.entries, self.exits, self.guard)
         self.learning.listen(self.commands)
         self.conditions = Conditions(desk)
+        self.knowing = Knowing(desk)
+        self.exits.opened, self.exits.lived = self.knowing.entered, self.knowing.closed
+        self.orders.on_booked = self.knowing.hand_on
+        self.entries.denied.append(self.knowing.denied)
+        self.entries.proposed.append(self.knowing.proposed)
+        self.entries.follower.ended.append(self.knowing.followed)
+        self.intake.afterwards = self.knowing.afterwards.on_price
+        self.knowing.listen(self.commands)
+        self.knowing.suggest = self.learning.suggest
+        self.knowing.taught.append(self.learning.closed)
+        self.learning.knowledge = self.knowing.knowledge
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self.publisher.meanwhile = self.intake.meanwhile
         self.publisher.learning = self.learning.view
@@ -138,8 +151,11 @@ class Kernel:
         desk = self.desk
         desk.hub.on_command(self.wake)
         desk.position = desk.feed.position
+        recovered = desk.journal.recovered
+        self.knowing.restore(recovered.lived, recovered.last_ns)
         recover(desk, self.exits, self.entries.follower, self.learning)
         self.intake.meanwhile.begin()
+        self.knowing.adopt()
 
     def step(self) -> bool:
         """One turn without waiting: commands, a batch of events, the cycle where it is due.
@@ -263,6 +279,7 @@ class Kernel:
         self.intake.pending_since_ns = 0
         self.cycle.run()
         self.learning.look()
+        self.knowing.look()
         self.conditions.speak_if_due()
         self.conditions.expire()
         self.cycle.note_sample()

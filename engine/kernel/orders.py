@@ -51,7 +51,7 @@ class Orders:
     `on_fill` and `on_end` are set by whoever watches positions: the first returns the
     records that belong to the fill's own transaction, the second hears of orders that ended
     with something left. `admit` says why an entry must not be sent, `on_rejected` hears of what
-    the venue refused.
+    the venue refused, `on_booked` that a fill's records are on their way.
     """
 
     def __init__(self, desk: Desk) -> None:
@@ -60,6 +60,7 @@ class Orders:
         self.on_end: list[Ended] = []
         self.admit: Admit | None = None
         self.on_rejected: Callable[[Order], None] | None = None
+        self.on_booked: Callable[[], None] = lambda: None
         self.honesty = Honesty(desk)
 
     def make(
@@ -277,6 +278,7 @@ class Orders:
             desk.unacknowledged.append(fill)
         else:
             desk.acknowledge(fill)
+        self.on_booked()
         if not order.state.live:
             self._tell_end(order)
 

@@ -186,6 +186,10 @@ class SymbolDesk:
         return str(self.regime.label) if self.regime is not None else ""
 
     @property
+    def vol_level(self) -> str:
+        return str(self.regime.vol_level) if self.regime is not None else ""
+
+    @property
     def ready(self) -> bool:
         return self.row is not None and self.indicators.ready and self.regime is not None
 

@@ -79,6 +79,7 @@ class CoinScorer:
 
     def __init__(self, params: Parameters) -> None:
         self._params = params
+        self.told = 0
         self._scores: dict[str, CoinScore] = {}
         self._results: dict[str, Results] = {}
 
@@ -87,6 +88,10 @@ class CoinScorer:
 
     def scores(self) -> tuple[CoinScore, ...]:
         return tuple(self._scores.values())
+
+    def results(self) -> object:
+        """What was counted, to be held against what a restart counts."""
+        return dict(self._results)
 
     def restore(self, score: CoinScore) -> None:
         """The row as it was journaled last; results are counted again from their trades."""
@@ -114,6 +119,7 @@ class CoinScorer:
             updated_ns=now,
         )
         self._scores[symbol] = score
+        self.told += 1
         found = self._judge(score, results)
         return score, [] if found is None or score.status_by == PERSON else [found]
 
@@ -206,12 +212,7 @@ class CoinScorer:
 
     def factor(self, symbol: str) -> float:
         """What the status makes of an entry's size."""
-        status = self.score(symbol).status
-        if status is CoinStatus.FAVOURED:
-            return float(self._params.get(FAVORED_MULT))
-        if status is CoinStatus.NORMAL:
-            return 1.0
-        return float(self._params.get(REDUCED_MULT))
+        return factor_of(self._params, self.score(symbol).status)
 
     def refusal(self, symbol: str) -> str:
         """Why the coin admits no entry, or nothing."""
@@ -245,7 +246,15 @@ class CoinScorer:
             since_ns=now_ns,
         )
         self._scores[target.name] = score
+        self.told += 1
         return (CoinScored(time_ns=now_ns, coin=score),)
+
+
+def factor_of(params: Parameters, status: CoinStatus) -> float:
+    """The size factor of a status; a person who enters a blacklisted coin does so reduced."""
+    if status is CoinStatus.FAVOURED:
+        return float(params.get(FAVORED_MULT))
+    return 1.0 if status is CoinStatus.NORMAL else float(params.get(REDUCED_MULT))
 
 
 def came_round(since_ns: int, before_ns: int, now_ns: int, period: int) -> bool:

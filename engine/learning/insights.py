@@ -14,10 +14,16 @@ class Insights:
     """The newest insights. Owned by the kernel thread."""
 
     def __init__(self) -> None:
+        self.told = 0
         self._all: deque[Insight] = deque(maxlen=KEPT)
 
     def add(self, insight: Insight) -> None:
         """Keep it; it is seen from its own `known_ns` on, whenever it was added."""
+        self.told += 1
+        self._all.append(insight)
+
+    def restore(self, insight: Insight) -> None:
+        """As it was journaled."""
         self._all.append(insight)
 
     def known(self, now_ns: int) -> tuple[Insight, ...]:

@@ -45,7 +45,7 @@ class Bearing:
 class Memory:
     """Holds the stores of knowledge. Owned by the kernel thread.
 
-    `version` counts what was ever told of knowledge, over restarts.
+    `told` counts what earlier runs had told of knowledge, `version` all that was ever told.
     """
 
     def __init__(self, params: Parameters) -> None:
@@ -54,7 +54,12 @@ class Memory:
         self.patterns = PatternLibrary(params)
         self.rules = RuleBook(params)
         self.insights = Insights()
-        self.version = 0
+        self.told = 0
+
+    @property
+    def version(self) -> int:
+        stores = (self.coins, self.pairs, self.patterns, self.rules, self.insights)
+        return self.told + sum(store.told for store in stores)
 
     def appliers(self) -> dict[TargetKind, Applier]:
         """Who carries out changes of which kind."""
@@ -88,6 +93,15 @@ class Memory:
         coin = self.coins.tilt(symbol)
         pair = self.pairs.tilt(symbol, strategy)
         return max(0.1, 1.0 + coin + pair + self.patterns.tilt(pattern))
+
+    def results(self) -> tuple[object, ...]:
+        """The counted results behind every row."""
+        return (
+            self.coins.results(),
+            self.pairs.results(),
+            self.patterns.results(),
+            self.rules.results(),
+        )
 
     def get_knowledge_context(self, now_ns: int) -> Knowledge:
         """All of it as it stands now; insights only from when they were knowable."""

@@ -43,6 +43,7 @@ class PairTable:
 
     def __init__(self, params: Parameters) -> None:
         self._params = params
+        self.told = 0
         self._scores: dict[tuple[str, str], PairScore] = {}
         self._results: dict[tuple[str, str], Results] = {}
 
@@ -52,6 +53,10 @@ class PairTable:
 
     def scores(self) -> tuple[PairScore, ...]:
         return tuple(self._scores.values())
+
+    def results(self) -> object:
+        """What was counted, to be held against what a restart counts."""
+        return dict(self._results)
 
     def restore(self, score: PairScore) -> None:
         """The row as it was journaled last."""
@@ -72,6 +77,7 @@ class PairTable:
             updated_ns=trade.closed_ns,
         )
         self._scores[trade.symbol, trade.strategy] = score
+        self.told += 1
         found = self._judge(score, results)
         return score, [] if found is None else [found]
 
@@ -150,4 +156,5 @@ class PairTable:
         blocked = bool(msgspec.json.decode(value))
         score = replace(self.score(symbol, strategy), blocked=blocked, updated_ns=now_ns)
         self._scores[symbol, strategy] = score
+        self.told += 1
         return (PairScored(time_ns=now_ns, pair=score),)

@@ -59,13 +59,18 @@ class Recognised:
     by: str
 
 
+def named(name: str) -> str:
+    """The id of a pattern that somebody calls so: `Range  Edge` and `range edge` are one."""
+    return "_".join(name.lower().split())[:LONGEST]
+
+
 def recognise(
-    strategy: str, regime: str, direction: Direction, named: str = "", reason: str = ""
+    strategy: str, regime: str, direction: Direction, called: str = "", reason: str = ""
 ) -> Recognised:
     """The pattern of an entry: the one that its condition names, else the derived one."""
-    name = "_".join(named.lower().split())[:LONGEST]
+    name = named(called)
     if name:
-        return Recognised(name, reason or named, strategy)
+        return Recognised(name, reason or called, strategy)
     family = family_of(regime) or "UNKNOWN"
     market = _MARKETS.get(family, "a market that is not known yet")
     verb = "going long" if direction is Direction.LONG else "going short"
@@ -95,6 +100,7 @@ class PatternLibrary:
 
     def __init__(self, params: Parameters) -> None:
         self._params = params
+        self.told = 0
         self._patterns: dict[str, Pattern] = {}
         self._results: dict[str, Results] = {}
         self._opened: dict[str, dict[str, tuple[str, float] | None]] = {}
@@ -104,6 +110,10 @@ class PatternLibrary:
 
     def patterns(self) -> tuple[Pattern, ...]:
         return tuple(self._patterns.values())
+
+    def results(self) -> object:
+        """What was counted, to be held against what a restart counts."""
+        return (dict(self._results), dict(self._opened))
 
     def restore(self, pattern: Pattern) -> None:
         """The row as it was journaled last."""
@@ -137,6 +147,7 @@ class PatternLibrary:
             last_used_ns=now,
         )
         self._patterns[pattern.id] = pattern
+        self.told += 1
         found = self._judge(pattern, results)
         return pattern, [] if found is None else [found]
 
@@ -234,4 +245,5 @@ class PatternLibrary:
         )
         known = replace(known, active=True if active is None else bool(active))
         self._patterns[known.id] = known
+        self.told += 1
         return (PatternScored(time_ns=now_ns, pattern=known),)

@@ -43,7 +43,6 @@ class QuickUpdate:
         pair, of_pair = memory.pairs.process_trade_result(closed)
         seen = Recognised(context.pattern, context.pattern_words, context.pattern_by)
         pattern, of_pattern = memory.patterns.record_pattern_outcome(closed, context.position, seen)
-        memory.version += 3
         return Taught(
             (
                 CoinScored(time_ns=now_ns, coin=coin),

@@ -78,6 +78,7 @@ class RuleBook:
 
     def __init__(self, params: Parameters) -> None:
         self._params = params
+        self.told = 0
         self._rules: dict[str, Rule] = {}
         self._saved: dict[str, Sequence] = {}
         self._refused: dict[str, list[str]] = {}
@@ -87,6 +88,10 @@ class RuleBook:
 
     def rules(self) -> tuple[Rule, ...]:
         return tuple(self._rules.values())
+
+    def results(self) -> object:
+        """What was counted, to be held against what a restart counts."""
+        return dict(self._saved)
 
     def restore(self, rule: Rule) -> None:
         """The row as it was journaled last; one that was removed is left out."""
@@ -99,6 +104,7 @@ class RuleBook:
         if known is not None:
             rule = replace(rule, triggered=known.triggered, saved_pct=known.saved_pct)
         self._rules[rule.id] = rule
+        self.told += 1
         return rule
 
     # What follows for an entry.
@@ -107,15 +113,8 @@ class RuleBook:
         """The rules whose condition holds for this symbol now."""
         if not self._rules:
             return ()
-        hour, weekday = hour_of(now_ns), weekday_of(now_ns)
         return tuple(
-            rule
-            for rule in self._rules.values()
-            if rule.active
-            and (not rule.symbol or rule.symbol == symbol)
-            and (not rule.hours or hour in rule.hours)
-            and (not rule.weekdays or weekday in rule.weekdays)
-            and (not rule.vol_level or rule.vol_level == vol_level)
+            rule for rule in self._rules.values() if holds(rule, symbol, vol_level, now_ns)
         )
 
     def verdict(self, symbol: str, vol_level: str, now_ns: int) -> Verdict:
@@ -128,7 +127,7 @@ class RuleBook:
             if rule.action is RuleAction.NO_TRADE:
                 refusal = refusal or f"{rule.id}: {rule.description}"
             else:
-                factor = float(self._params.get(_MULTS[rule.action]))
+                factor = float(self._params.get(MULTS[rule.action]))
                 found.append((f"rule {rule.id}", factor))
         least = [min(found, key=lambda one: one[1])] if found else []
         most = [max(found, key=lambda one: one[1])] if found else []
@@ -143,6 +142,7 @@ class RuleBook:
         if known is None:
             return None
         rule = self._rules[name] = replace(known, triggered=known.triggered + 1)
+        self.told += 1
         return rule
 
     def saved(
@@ -154,6 +154,7 @@ class RuleBook:
             return None, []
         sequence = self.count(name, refused, net_pct)
         rule = self._rules[name] = replace(known, saved_pct=known.saved_pct - net_pct)
+        self.told += 1
         due = sequence.n % int(self._params.get(MIN_TRADES)) == 0
         if not (rule.active and due and sequence.verdict > 0 > rule.saved_pct):
             return rule, []
@@ -200,15 +201,27 @@ class RuleBook:
         known = self._rules.pop(target.name, None)
         if known is None:
             return ()
+        self.told += 1
         gone = replace(known, active=False, made_by=REMOVED)
         return (RuleSet(time_ns=now_ns, rule=gone, who=by),)
+
+
+def holds(rule: Rule, symbol: str, vol_level: str, now_ns: int) -> bool:
+    """Whether a rule is on and its condition holds."""
+    return (
+        rule.active
+        and (not rule.symbol or rule.symbol == symbol)
+        and (not rule.vol_level or rule.vol_level == vol_level)
+        and (not rule.hours or hour_of(now_ns) in rule.hours)
+        and (not rule.weekdays or weekday_of(now_ns) in rule.weekdays)
+    )
 
 
 def _text(rule: Rule) -> str:
     return msgspec.json.encode(rule).decode()
 
 
-_MULTS = {
+MULTS = {
     RuleAction.REDUCE_SIZE: REDUCE_MULT,
     RuleAction.CAUTION: CAUTION_MULT,
     RuleAction.INCREASE_SIZE: INCREASE_MULT,

@@ -50,10 +50,12 @@ def coordinate(
     signals: Iterable[Signal],
     statistics: TradeStatistics,
     costs: Callable[[], Costs],
+    standing: Callable[[Signal], float] = lambda signal: 1.0,
 ) -> Coordinated:
     """Rank the signals by confidence × expected value and let the best one speak.
 
-    `costs` is asked once, and only when somebody spoke. Where the expected value is
+    `costs` is asked once, and only when somebody spoke. `standing` is what earlier results
+    of such a signal multiply its rank by. Where the expected value is
     negative the rank is the expected value itself, since less confidence doesn't make a bad
     trade a better one; unknown values rank last. Equal ranks keep the strategies' order,
     unless they point in opposite directions: then nobody wins. What a position already has
@@ -66,7 +68,7 @@ def coordinate(
         return Coordinated(Action.HOLD, 0.0, None, (), asked, reason or "no strategy was asked")
     paid = costs()
     ranked = sorted(
-        (_ranked(context, signal, statistics, paid) for signal in spoke),
+        (_ranked(context, signal, statistics, paid, standing) for signal in spoke),
         key=lambda one: -one.rank,
     )
     priced = {one.signal.strategy: one.signal for one in ranked}
@@ -86,7 +88,11 @@ def coordinate(
 
 
 def _ranked(
-    context: StrategyContext, signal: Signal, statistics: TradeStatistics, costs: Costs
+    context: StrategyContext,
+    signal: Signal,
+    statistics: TradeStatistics,
+    costs: Costs,
+    standing: Callable[[Signal], float],
 ) -> Ranked:
     regime = context.regime.label if context.regime is not None else None
     stop = signal.stop
@@ -104,6 +110,9 @@ def _ranked(
     risk_bps = abs(signal.entry - stop) / signal.entry * BPS
     expected = statistics.expected(signal.strategy, regime or "", risk_bps, costs)
     net = expected.net_bps
-    rank = -math.inf if math.isnan(net) else signal.confidence * net if net > 0.0 else net
+    if math.isnan(net):
+        rank = -math.inf
+    else:
+        rank = signal.confidence * net * standing(signal) if net > 0.0 else net
     priced = msgspec.structs.replace(signal, expected_value=net)
     return Ranked(priced, stop, expected, rank)

@@ -53,9 +53,21 @@ def belief(script: Script) -> dict[str, Any]:
         "statistics": [desk.statistics.expected("technical", "", 100.0, _FREE)],
         "parameters": [(name, scope, set_.value) for name, scope, set_ in desk.params.items()],
         "ids": desk.ids.counters(),
+        "knowledge": _knowledge(script),
         "unmade": [msgspec.json.encode(path.kept(0)) for path in follower.running()],
         "unmade and ended": [msgspec.json.encode(view) for view in desk.followed],
     }  # fmt: skip
+
+
+def _knowledge(script: Script) -> dict[str, Any]:
+    """Every row of knowledge, and what the next trade would make of it."""
+    knowing = script.kernel.knowing
+    return {
+        # As text, because numbers that are not known equal nothing.
+        "rows": repr(knowing.memory.get_knowledge_context(script.desk.now_ns)),
+        "version": knowing.memory.version,
+        "state": repr(knowing.state()),
+    }
 
 
 def rebuilt(count: int, seed: int, *, steps: int = 25) -> list[str]:

@@ -325,7 +325,7 @@ def test_counting_a_history_again_gives_the_same_next_row() -> None:
         one = closed(result, number)
         quick.opened(entered(one))
         quick.recount(one, entered(one))
-    again.version = memory.version
+    again.told = memory.version
     for each in (memory, again):
         taught([0.7, -1.0], each)
     now = START + DAY
