@@ -28,12 +28,13 @@ from app.frame import FrameLines
 from app.hints import Hints
 from app.holding import Holding
 from app.homecoming import Homecoming
+from app.learning import Learning
 from app.options import AppOptions
 from app.outbox import Outbox
 from app.panels import Feeder
 from app.sampler import ASK, Sampler
 from app.screens import LAYOUTS, DeckScreen
-from app.shown import Shown
+from app.shown import Shown, ShownChange
 from app.studies import Overlays
 from app.views import Views
 from engine.core.clock import MINUTE, SECOND
@@ -74,7 +75,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.controlling = Controlling(self)
         self._doers = (
             Approving(self), Holding(self), self.controlling, self.views, Charting(self),
-            Drilling(self),
+            Drilling(self), Learning(self),
         )  # fmt: skip
         self.hub = hub
         self._served = self.options.served
@@ -85,6 +86,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.after_first_frame: Callable[[], None] | None = None
         self.outbox = Outbox(self.options.seed)
         self.shown = Shown()
+        self.shown_change = ShownChange()
         self.feeder = Feeder(self)
         self.frame = FrameLines(self)
         self.hints = Hints(self.options.first_run)
@@ -218,6 +220,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.feeds.follow(self.hub, self.chosen_symbol())
         screen.feed(view, view.time_ns + age, slow)
         self.shown.draw(self.drawn_proposal(screen))
+        self.shown_change.draw(self.drawn_change(screen))
 
     def post_display_hook(self) -> None:
         """A frame went out (or would have, had anything changed)."""
@@ -226,18 +229,23 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         frames = getattr(self._driver, "frames", None)
         if frames is not None and frames == self._frames:
             if not self.sampler.waiting:
-                self.shown.painted(self.mono())
+                self._painted()
             return
         will_answer = self.sampler.painted()
         self._frames = getattr(self._driver, "frames", 0)
         self._first_frame = True
         if not will_answer:
-            self.shown.painted(self.mono())
+            self._painted()
+
+    def _painted(self) -> None:
+        """The terminal has what was drawn last: a person may answer to it."""
+        self.shown.painted(self.mono())
+        self.shown_change.painted(self.mono())
 
     def on_cursor_position(self, _event: events.CursorPosition) -> None:
         """The terminal has drawn the last sample."""
         self.sampler.answered()
-        self.shown.painted(self.mono())
+        self._painted()
 
     def ask_terminal(self) -> bool:
         driver = self._driver
@@ -260,6 +268,9 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             if screen.active == "approvals":
                 self.shown.moved()
                 self.shown.draw(self.drawn_proposal(screen))
+            elif screen.active == "changes":
+                self.shown_change.moved()
+                self.shown_change.draw(self.drawn_change(screen))
 
     def hurry_paint(self) -> None:
         """Feed what came into view at once rather than with the next second."""

@@ -10,8 +10,9 @@ from app.feeds import Feeds
 from app.options import AppOptions
 from app.painting import PaintingApp
 from app.screens import DeckScreen, Fit
-from app.state import READING, READONLY, UiState
+from app.state import READING, READONLY, Lore, UiState
 from app.studies import Studies
+from engine.core.learning import Change
 from engine.core.types import Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
 from engine.hub import Hub
@@ -93,6 +94,21 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             return None
         return panel.proposal if panel.readable else None
 
+    def drawn_change(self, screen: DeckScreen) -> Change | None:
+        """The change at the ledger's cursor, while the ledger is on screen."""
+        panel = screen.panels.get("changes")
+        if panel is None or not screen.has_on_screen("changes"):
+            return None
+        change: Change | None = getattr(panel, "change", None)
+        return change
+
+    def chosen_lore(self, screen: DeckScreen) -> Lore | None:
+        """The coin, pattern or rule at the cursor of the panel in use."""
+        if screen.active not in ("coins", "patterns", "rules"):
+            return None
+        chosen: Lore | None = getattr(screen.panels.get(screen.active), "chosen", None)
+        return chosen
+
     def offline(self) -> str:
         """Why no command can reach the engine, or an empty text."""
         return self.hub.trouble if self.hub is not None else ""
@@ -132,6 +148,8 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             overlays=self.studies.able,
             table=table is not None,
             ordered=table is not None and bool(table.ordered_by),
+            change=self.drawn_change(screen),
+            lore=self.chosen_lore(screen),
         )
 
     def _waiting(self) -> bool:

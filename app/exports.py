@@ -46,6 +46,30 @@ def records(name: str, view: Snapshot | None, feeds: Feeds) -> Mapping[str, msgs
         return {one.id: one for one in view.orders}
     if name == "counterfactuals":
         return {one.id: one for one in view.counterfactuals}
+    return learned(name, view)
+
+
+def learned(name: str, view: Snapshot) -> Mapping[str, msgspec.Struct]:
+    """As `records`, of what learning has to show."""
+    if view.learning is None:
+        return {}
+    if name == "changes":
+        return {one.id: one for one in view.learning.changes}
+    if name == "scoreboard":
+        return {f"{one.who} {one.what}": one for one in view.learning.scoreboard}
+    known = view.learning.knowledge
+    if known is None:
+        return {}
+    if name == "coins":
+        return {one.symbol: one for one in known.coins}
+    if name == "pairs":
+        return {f"{one.symbol} {one.strategy}": one for one in known.pairs}
+    if name == "patterns":
+        return {one.id: one for one in known.patterns}
+    if name == "rules":
+        return {one.id: one for one in known.rules}
+    if name == "insights":
+        return {one.id: one for one in known.insights}
     return {}
 
 

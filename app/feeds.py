@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from engine.core.learning import Compared
 from engine.core.types import Bar, Decision
 from engine.core.views import EquityPoint, JournalLine, LlmCall
 from engine.hub import Hub
@@ -20,6 +21,7 @@ KEEP_LINES = 5_000
 KEEP_POINTS = 2_000
 KEEP_DECISIONS = 500
 KEEP_CALLS = 200
+KEEP_LEARNED = 5_000
 
 
 class Follower:
@@ -55,6 +57,8 @@ class Feeds:
         self.equity = Follower("equity", KEEP_POINTS)
         self.decisions = Follower("decisions", KEEP_DECISIONS)
         self.llm = Follower("llm", KEEP_CALLS)
+        self.compared = Follower("compared", KEEP_LEARNED)
+        self.moves = Follower("parameters", KEEP_LEARNED)
         self._bars: dict[str, Follower] = {}
         self._read: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
@@ -68,12 +72,16 @@ class Feeds:
             self.equity = Follower("equity", KEEP_POINTS)
             self.decisions = Follower("decisions", KEEP_DECISIONS)
             self.llm = Follower("llm", KEEP_CALLS)
+            self.compared = Follower("compared", KEEP_LEARNED)
+            self.moves = Follower("parameters", KEEP_LEARNED)
             self._bars.clear()
             self._read.clear()
         self.journal.follow(hub)
         self.equity.follow(hub)
         self.decisions.follow(hub)
         self.llm.follow(hub)
+        self.compared.follow(hub)
+        self.moves.follow(hub)
         if symbol:
             self.bars_of(symbol).follow(hub)
 
@@ -95,6 +103,13 @@ class Feeds:
     def calls(self) -> Sequence[LlmCall]:
         """When the strategist spoke, oldest first."""
         return tuple(self.llm.items)
+
+    def comparisons(self) -> dict[str, list[Compared]]:
+        """What each change was compared on, oldest first."""
+        found: dict[str, list[Compared]] = {}
+        for one in self.compared.items:
+            found.setdefault(one.change, []).append(one)
+        return found
 
     def decision(self, key: str) -> Decision | None:
         """A decision of the stream by its id."""

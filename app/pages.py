@@ -19,6 +19,7 @@ from engine.core.views import EquityPoint, Snapshot
 from engine.hub import LocalHub, Slice
 from engine.journal.lines import line
 from engine.journal.queries import Reader
+from engine.journal.streams import KEPT, streamed
 from engine.wire.rows import Assembler, Dissector
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ class JournalHub:
             self._point(account)
         for decision in reversed(reader.decisions(DECISIONS)):
             self._inner.append("decisions", decision)
+        for record in reader.records(("compared", "parameter")):
+            self._item(record)
         for event in reader.last_events(LINES):
             self._line(event.seq, event.record)
 
@@ -100,7 +103,13 @@ class JournalHub:
             self._point(record)
         elif isinstance(record, Decided):
             self._inner.append("decisions", record.decision)
+        self._item(record)
         self._line(seq, record)
+
+    def _item(self, record: AnyRecord) -> None:
+        item = streamed(record)
+        if item is not None:
+            self._inner.append(*item, KEPT)
 
     def _line(self, seq: int, record: AnyRecord) -> None:
         text = line(seq, record)

@@ -41,9 +41,17 @@ CLASSES: dict[str, str] = {
     "health": "widgets.health:HealthPanel",
     "trades": "widgets.trades:TradesPanel",
     "orders": "widgets.orders:OrdersPanel",
+    "changes": "widgets.ledger:LedgerPanel",
+    "trajectory": "widgets.trajectory:TrajectoryPanel",
+    "coins": "widgets.known:CoinsPanel",
+    "pairs": "widgets.known:PairsPanel",
+    "patterns": "widgets.rules:PatternsPanel",
+    "rules": "widgets.rules:RulesPanel",
+    "insights": "widgets.insights:InsightsPanel",
+    "scoreboard": "widgets.scoreboard:ScoreboardPanel",
 }
 
-SLOW = frozenset(("chart", "equity", "journal", "health"))
+SLOW = frozenset(("chart", "equity", "journal", "health", "trajectory"))
 """Panels that are fed once a second: plots, long texts and figures about the engine."""
 
 Feed = Callable[[Any, "Snapshot", int], None]
@@ -65,6 +73,8 @@ class Feeder:
             "equity": self._equity,
             "journal": self._journal,
             "llm": self._llm,
+            "changes": self._changes,
+            "trajectory": self._trajectory,
             "reasoning": self._reasoning,
             "decision": self._decision,
             "waterfall": self._waterfall,
@@ -104,6 +114,15 @@ class Feeder:
 
     def _llm(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
         panel.show_calls(self._deck.feeds.calls())
+
+    def _changes(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        panel.show_compared(self._deck.feeds.comparisons())
+
+    def _trajectory(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        screen = self._deck.base_screen()
+        follows = screen is not None and screen.active != "trajectory"
+        change = (screen.selected("changes") or "") if screen is not None and follows else ""
+        panel.show_moves(tuple(self._deck.feeds.moves.items), change)
 
     def _reasoning(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
         if new := self._deck.feeds.new_decisions(panel):

@@ -89,7 +89,14 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
         Slot("llm", "Language model", 0, 16),
     ),
     "learning": (
-        Slot("adaptations", "Adaptations", 0),
+        Slot("changes", "Ledger", 0, partner="trajectory"),
+        Slot("scoreboard", "Scoreboard", 0, 10),
+        Slot("insights", "Insights", 0, 7),
+        Slot("trajectory", "Trajectory", 1, 11),
+        Slot("coins", "Coins", 1),
+        Slot("pairs", "Pairs", 1, 6),
+        Slot("patterns", "Patterns", 1, 6),
+        Slot("rules", "Rules", 1, 6),
     ),
     "risk": (
         Slot("risk", "Risk", 0, 12),

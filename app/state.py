@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.core.learning import Change, ChangeState, CoinScore, Pattern, Rule
 from engine.core.types import Control, FeedKind, Mode, OrderState, Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
+
+Lore = CoinScore | Pattern | Rule
+"""What is known and a person may set."""
 
 READONLY = "this screen is read-only"
 IN_BROWSER = "the web view only looks: it starts nothing and writes no file"
@@ -37,6 +41,8 @@ class UiState:
     approvals_visible: bool = True
     chart: bool = False
     overlays: bool = False
+    change: Change | None = None
+    lore: Lore | None = None
     table: bool = True
     ordered: bool = False
 
@@ -108,6 +114,48 @@ def no_override(state: UiState) -> str:
     if state.panel not in ("positions", "approvals") and not state.symbol:
         return "select a symbol under Signals, a proposal or a position first"
     return ""
+
+
+def no_change(state: UiState) -> str:
+    """Why there is no change to act on."""
+    if why := disconnected(state):
+        return why
+    return "" if state.change is not None else "no change is selected in the ledger"
+
+
+def no_asking(state: UiState) -> str:
+    """Why the selected change can't be answered."""
+    if why := no_change(state):
+        return why
+    change = state.change
+    if change is not None and change.state is not ChangeState.ASKED:
+        return f"{change.id} does not ask, it is {change.state.value}"
+    return ""
+
+
+def not_in_force(state: UiState) -> str:
+    """Why the selected change can't be taken back."""
+    if why := no_change(state):
+        return why
+    change = state.change
+    if change is not None and not change.state.in_force:
+        return f"{change.id} is not in force, it is {change.state.value}"
+    return ""
+
+
+def no_lore(state: UiState) -> str:
+    """Why there is no coin, pattern or rule to edit."""
+    if why := disconnected(state):
+        return why
+    return "" if state.lore is not None else "select a coin, a pattern or a rule first"
+
+
+def no_learner(state: UiState) -> str:
+    """Why learning has nothing to be told."""
+    if why := disconnected(state):
+        return why
+    learns = state.snapshot is not None and state.snapshot.learning is not None
+    return "" if learns else "nothing learns in this run"
 
 
 def not_playing(state: UiState) -> str:

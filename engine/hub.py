@@ -75,7 +75,8 @@ class Hub(Protocol):
     def since(self, name: str, seq: int) -> Slice:
         """A stream from a number on; an unknown name is an empty stream.
 
-        Names: `journal`, `equity`, `decisions`, `llm`, `changes`, `bars:<symbol>`.
+        Names: `journal`, `equity`, `decisions`, `llm`, `compared`, `parameters`,
+        `bars:<symbol>`.
         """
         ...
 
@@ -95,7 +96,7 @@ class LocalHub:
     and never holds the kernel up.
     """
 
-    STREAMS = ("journal", "equity", "decisions", "llm", "changes")
+    STREAMS = ("journal", "equity", "decisions", "llm", "compared", "parameters")
     trouble = ""
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.core.learning import ChangeState
 from engine.core.types import Control, FeedKind, Link
 from engine.core.views import Health, LlmView, Snapshot
 from widgets import numbers, words
@@ -86,6 +87,10 @@ def _parts(
     parts.append((0, _control(snapshot)))
     if snapshot.proposals:
         parts.append((1, ((f"{len(snapshot.proposals)} to approve", "bold accent"),)))
+    asking = _asking(snapshot)
+    if asking:
+        noun = "change asks" if asking == 1 else "changes ask"
+        parts.append((1, ((f"{asking} {noun}", "bold accent"),)))
     parts += _money(snapshot)
     parts.append((1, _guard(snapshot.health, bool(snapshot.positions), snapshot.time_ns)))
     if snapshot.health.faults:
@@ -98,6 +103,12 @@ def _parts(
     if readonly:
         parts.append((2, (("read-only", "warn"),)))
     return parts
+
+
+def _asking(snapshot: Snapshot) -> int:
+    """Changes that wait for a person's answer."""
+    changes = snapshot.learning.changes if snapshot.learning is not None else ()
+    return sum(one.state is ChangeState.ASKED for one in changes)
 
 
 def _llm(view: LlmView | None, told: str) -> Line:

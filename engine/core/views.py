@@ -409,6 +409,17 @@ class JournalLine(Value, frozen=True, gc=False):
     symbol: str = ""
 
 
+class ParameterMove(Value, frozen=True):
+    """A parameter was set in a scope, for the stream `parameters`; values are JSON texts."""
+
+    time_ns: int
+    target: str
+    """As `Target.text` writes it: the name, then its scope."""
+    before: str
+    after: str
+    who: str
+
+
 class EquityPoint(Value, frozen=True, gc=False):
     """Equity at one moment, for the line and the drawdown beneath it."""
 

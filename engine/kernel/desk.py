@@ -33,6 +33,7 @@ from engine.execution.sniper import Sniper
 from engine.hub import LocalHub
 from engine.journal.journal import Journal
 from engine.journal.lines import line
+from engine.journal.streams import KEPT, streamed
 from engine.kernel.symbols import SymbolDesk
 from engine.learning.memory import Memory
 from engine.llm.knowing import Headline
@@ -164,6 +165,9 @@ class Desk:
             text = line(seq, record)
             if text is not None:
                 self.hub.append("journal", text)
+            item = streamed(record)
+            if item is not None:
+                self.hub.append(*item, KEPT)
 
     def cursor(self) -> Cursor:
         """Where we are now, for a restart."""

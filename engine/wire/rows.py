@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
-from engine.core import types, views
+from engine.core import learning, types, views
 from engine.core.views import Snapshot
 from engine.wire.frames import Item, WireError, encode
 
@@ -20,7 +20,7 @@ NAMES: tuple[str, ...] = Snapshot.__struct_fields__
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     kind.__name__: kind
-    for module in (types, views)
+    for module in (types, learning, views)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, types.Value)
 }

@@ -23,6 +23,7 @@ from app import theme as themes
 from app.chrome import FooterLine
 from engine.core.clock import MINUTE, SECOND
 from engine.core.ids import source
+from engine.core.learning import Compared
 from engine.core.types import (
     Action,
     Actor,
@@ -38,6 +39,7 @@ from engine.core.types import (
 )
 from engine.core.views import EquityPoint, JournalLine, MarketView, Outlook, Snapshot
 from tests.ui import fakehub as fake
+from tests.ui.fakelearning import make_changes, make_learning, make_moves
 from widgets.adaptations import AdaptationsPanel
 from widgets.approvals import ApprovalsPanel
 from widgets.breakers import BreakersPanel
@@ -45,7 +47,10 @@ from widgets.chart import PriceChart
 from widgets.counterfactuals import CounterfactualsPanel
 from widgets.decision import DecisionDetail
 from widgets.equity import EquityLine
+from widgets.insights import InsightsPanel
 from widgets.journal import JournalPanel
+from widgets.known import CoinsPanel, PairsPanel
+from widgets.ledger import LedgerPanel
 from widgets.levels import Levels
 from widgets.limits import LimitsPanel
 from widgets.market import MarketPanel
@@ -56,9 +61,12 @@ from widgets.positions import PositionsPanel
 from widgets.proposal import ProposalDetail
 from widgets.reasoning import ReasoningPanel
 from widgets.risk import RiskPanel
+from widgets.rules import PatternsPanel, RulesPanel
+from widgets.scoreboard import ScoreboardPanel
 from widgets.signals import SignalsPanel
 from widgets.status import StatusLine
 from widgets.trades import TradesPanel
+from widgets.trajectory import TrajectoryPanel
 from widgets.waterfall import WaterfallPanel
 
 SYMBOLS = {
@@ -318,6 +326,7 @@ def world() -> Snapshot:
         limits=gates(),
         trades=trades(),
         orders=orders(),
+        learning=make_learning(),
     )
 
 
@@ -374,6 +383,8 @@ PAGES: tuple[tuple[tuple[type[Panel], ...], ...], ...] = (
     ((RiskPanel, BreakersPanel, EquityLine), (LimitsPanel,)),
     ((JournalPanel, CounterfactualsPanel), (TradesPanel, OrdersPanel)),
     ((ProposalDetail,), (PositionDetail, PriceChart)),
+    ((LedgerPanel, ScoreboardPanel, InsightsPanel), (TrajectoryPanel, CoinsPanel, PairsPanel,
+      PatternsPanel, RulesPanel)),
 )  # fmt: skip
 
 
@@ -385,7 +396,7 @@ class Gallery(App[None]):
     .column { width: 1fr; height: 1fr; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("1,2,3,4,5", "page", "page"),
+        ("1,2,3,4,5,6", "page", "page"),
         ("t", "next_theme", "theme"),
         ("s", "stale", "stale"),
         ("e", "empty", "empty"),
@@ -478,6 +489,13 @@ def fill(panels: Sequence[Widget], snapshot: Snapshot, empty: bool = False) -> N
             panel.show_points(points())
         elif isinstance(panel, JournalPanel):
             panel.show_lines(journal())
+        elif isinstance(panel, TrajectoryPanel):
+            panel.show_moves(make_moves(), "L-8")
+        elif isinstance(panel, LedgerPanel):
+            found: dict[str, list[Compared]] = {}
+            for one in make_changes()[1]:
+                found.setdefault(one.change, []).append(one)
+            panel.show_compared(found)
 
 
 def main() -> None:

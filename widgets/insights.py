@@ -1,0 +1,75 @@
+"""Insights: what reflection found, by whom, and the change that it led to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.core.learning import Insight, InsightKind, Knowledge
+from widgets import learned
+from widgets.columns import Column
+from widgets.facts import Fact, flow, paragraph
+from widgets.known import KnowledgePanel
+from widgets.lines import Line, Run, crop, run
+from widgets.rows import Row
+
+_KINDS: dict[InsightKind, Run] = {
+    InsightKind.PATTERN: ("◇ pattern", "note"),
+    InsightKind.PROBLEM: ("▼ problem", "warn"),
+    InsightKind.OPPORTUNITY: ("▲ chance", "gain"),
+}
+
+
+class InsightsPanel(KnowledgePanel):
+    """One row an insight, the newest first."""
+
+    title = "Insights"
+    empty = (
+        "No insight yet.",
+        "What reflection finds in closed trades stands here, with who found it and its n.",
+    )
+    columns = (
+        Column("time", "Known", 6, rank=1),
+        Column("kind", "Kind", 9),
+        Column("text", "Found", 20, most=24, grows=True),
+        Column("n", "n", 3, "right", rank=2, most=6),
+        Column("source", "By", 8, rank=3, most=18),
+        Column("change", "Led to", 6, rank=4, most=8),
+    )
+
+    def known(self, knowledge: Knowledge) -> tuple[Any, ...]:
+        return knowledge.insights[::-1] if _oldest_first(knowledge) else knowledge.insights
+
+    def row(self, one: Insight, now_ns: int) -> Row:
+        return Row(
+            one.id,
+            {
+                "time": (learned.when(one.known_ns, now_ns), "muted"),
+                "kind": _KINDS[one.kind],
+                "text": run(one.text),
+                "n": (learned.count(one.evidence), "soft"),
+                "source": run(one.source, "muted"),
+                "change": run(one.change, "note"),
+            },
+            sort={"time": float(one.known_ns)},
+            symbol=one.symbols[0] if one.symbols else "",
+        )
+
+    def details(self, row: Row, width: int) -> Sequence[Line]:
+        one: Insight | None = self.find(row.key)
+        if one is None:
+            return ()
+        lines = paragraph(one.text, width, limit=3)
+        if one.evidence is not None:
+            lines.append(crop(learned.figures(one.evidence), width))
+        facts: list[Fact] = [("by", (run(one.source),))]
+        if one.symbols:
+            facts.append(("symbols", (run(", ".join(one.symbols)),)))
+        if one.change:
+            facts.append(("led to", (run(one.change, "note"),)))
+        return [*lines, *flow(facts, width)]
+
+
+def _oldest_first(knowledge: Knowledge) -> bool:
+    found = knowledge.insights
+    return len(found) > 1 and found[0].known_ns < found[-1].known_ns
