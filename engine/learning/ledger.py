@@ -70,7 +70,7 @@ def share(number: int) -> float:
     few hundred comparisons that a change is watched for, a sixth of the nominal error is spent
     (docs/learning.md), which leaves less than 5 % for a ledger's whole life.
     """
-    return ALPHA * min(1.0, (WHOLE / number) ** 1.5)
+    return float(ALPHA * min(1.0, (WHOLE / number) ** 1.5))
 
 
 @dataclass(slots=True)
