@@ -12,10 +12,14 @@ from app.journals import ConfigFile, Db, Feed, Json, Mode, Picked, owner, pick_f
 from app.telling import Table, plain, say, say_facts, say_json, say_table
 from engine.core.clock import iso
 from engine.core.errors import ConfigError
-from engine.core.types import Proposal, ProposalState, Trade
+from engine.core.types import Order, Proposal, ProposalState, Trade
 
 Limit = Annotated[int, typer.Option("--limit", min=1, help="the newest so many")]
 SymbolOf = Annotated[str | None, typer.Option("--symbol", help="only of this symbol")]
+
+
+ORDERS_A_TRADE = 8
+"""An entry, its scale-ins and its partial exits: no plan makes more."""
 
 
 def register(app: typer.Typer) -> None:
@@ -112,14 +116,22 @@ def trades(
     config: ConfigFile = None,
     as_json: Json = False,
 ) -> int:
-    """Closed trades, the newest first."""
+    """Closed trades, the newest first; as JSON with the orders behind them and those since."""
     from engine.journal.queries import Reader
 
     picked = pick_for(config, db, feed, mode)
     with Reader(picked.path) as reader:
-        found = reader.trades(limit, symbol.upper() if symbol else None)
+        wanted = symbol.upper() if symbol else None
+        found = reader.trades(limit, wanted)
+        orders = reader.orders(limit * ORDERS_A_TRADE, wanted)
     if as_json:
-        say_json({"journal": picked.path, "trades": [_trade(trade) for trade in found]})
+        say_json(
+            {
+                "journal": picked.path,
+                "trades": [_trade(trade) for trade in found],
+                "orders": [_order(order) for order in orders],
+            }
+        )
         return 0
     say(f"{picked.path} ({picked.because})")
     say_table(
@@ -156,6 +168,10 @@ def _price(price: Decimal) -> str:
 def _trade(trade: Trade) -> dict[str, Any]:
     times = {"opened": iso(trade.opened_ns), "closed": iso(trade.closed_ns)}
     return {**plain(trade), **times}
+
+
+def _order(order: Order) -> dict[str, Any]:
+    return {**plain(order), "created": iso(order.created_ns)}
 
 
 def proposals(
