@@ -60,6 +60,7 @@ class Feeds:
         self.compared = Follower("compared", KEEP_LEARNED)
         self.moves = Follower("parameters", KEEP_LEARNED)
         self._bars: dict[str, Follower] = {}
+        self._paths: dict[str, tuple[tuple[int, int], tuple[float, ...]]] = {}
         self._read: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
     def follow(self, hub: Hub | None, symbol: str) -> None:
@@ -75,6 +76,7 @@ class Feeds:
             self.compared = Follower("compared", KEEP_LEARNED)
             self.moves = Follower("parameters", KEEP_LEARNED)
             self._bars.clear()
+            self._paths.clear()
             self._read.clear()
         self.journal.follow(hub)
         self.equity.follow(hub)
@@ -93,6 +95,18 @@ class Feeds:
     def bars(self, symbol: str) -> Sequence[Bar]:
         """Closed bars of a symbol, oldest first."""
         return tuple(self.bars_of(symbol).items)
+
+    def path(self, hub: Hub | None, symbol: str, count: int) -> tuple[float, ...]:
+        """The last closes of a symbol; the same object until another bar has closed."""
+        follower = self.bars_of(symbol)
+        if hub is not None and hub is self._hub:
+            follower.follow(hub)
+        known = self._paths.get(symbol)
+        if known is None or known[0] != (follower.next, count):
+            newest = tuple(follower.items)[-count:]
+            known = (follower.next, count), tuple(bar.close for bar in newest)
+            self._paths[symbol] = known
+        return known[1]
 
     def lines(self) -> Sequence[JournalLine]:
         return tuple(self.journal.items)

@@ -78,6 +78,8 @@ class Feeder:
             "reasoning": self._reasoning,
             "decision": self._decision,
             "waterfall": self._waterfall,
+            "market": self._paths,
+            "positions": self._paths,
         }
 
     def feed(self, name: str, panel: Panel, view: Snapshot, now_ns: int) -> None:
@@ -105,6 +107,10 @@ class Feeder:
             drawn,
             marks_of(view, symbol),
         )
+
+    def _paths(self, panel: Any, view: Snapshot, _now_ns: int) -> None:
+        feeds, hub = self._deck.feeds, self._deck.hub
+        panel.show_paths({m.symbol: feeds.path(hub, m.symbol, panel.PATH) for m in view.markets})
 
     def _equity(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
         panel.show_points(self._deck.feeds.points())

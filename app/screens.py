@@ -56,6 +56,8 @@ def fit_of(size: Size) -> Fit:
 class Slot:
     """A panel's place: column, height in rows (0 takes what is left) and a partner.
 
+    Of rows beyond the least window for columns it `grows` by so many in a hundred.
+
     The partner stands below the panel where only tabs fit, and follows its selection; it is
     a panel of a column further right.
     """
@@ -65,21 +67,27 @@ class Slot:
     column: int
     rows: int = 0
     partner: str = ""
+    grows: int = 0
+
+    def height(self, window: int) -> int:
+        """Its rows in a window of this height; 0 where it takes what is left."""
+        more = max(0, window - FULL.height)
+        return self.rows + more * self.grows // 100 if self.rows else 0
 
 
 LAYOUTS: dict[str, tuple[Slot, ...]] = {
     "desk": (
-        Slot("approvals", "Approvals", 0, 11, partner="chart"),
-        Slot("positions", "Positions", 0, 9, partner="chart"),
+        Slot("approvals", "Approvals", 0, 11, partner="chart", grows=20),
+        Slot("positions", "Positions", 0, 9, partner="chart", grows=20),
         Slot("signals", "Signals", 0, partner="chart"),
-        Slot("risk", "Risk", 0, 8),
+        Slot("risk", "Risk", 0, 8, grows=35),
         Slot("chart", "Chart", 1),
-        Slot("reasoning", "Reasoning", 1, 9),
-        Slot("adaptations", "Adaptations", 1, 6),
-        Slot("equity", "Equity", 1, 6),
+        Slot("reasoning", "Reasoning", 1, 9, grows=20),
+        Slot("adaptations", "Adaptations", 1, 6, grows=10),
+        Slot("equity", "Equity", 1, 6, grows=20),
     ),
     "signals": (
-        Slot("market", "Market", 0, 12, partner="waterfall"),
+        Slot("market", "Market", 0, 12, partner="waterfall", grows=30),
         Slot("signals", "Signals", 0, partner="waterfall"),
         Slot("waterfall", "Why not", 1),
     ),
@@ -99,18 +107,18 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
         Slot("rules", "Rules", 1, 6),
     ),
     "risk": (
-        Slot("risk", "Risk", 0, 12),
-        Slot("breakers", "Breakers", 0, 10),
-        Slot("portfolio", "Portfolio", 0, 9),
+        Slot("risk", "Risk", 0, 13, grows=20),
+        Slot("portfolio", "Portfolio", 0, 8, grows=5),
         Slot("equity", "Equity", 0),
         Slot("limits", "Limits", 1),
-        Slot("correlation", "Correlation", 1, 18),
+        Slot("breakers", "Breakers", 1, 9, grows=25),
+        Slot("correlation", "Correlation", 1, 13, grows=55),
     ),
     "journal": (
         Slot("journal", "Journal", 0),
-        Slot("counterfactuals", "Not made", 0, 12),
+        Slot("counterfactuals", "Not made", 0, 12, grows=40),
         Slot("trades", "Trades", 1),
-        Slot("orders", "Orders", 1, 9),
+        Slot("orders", "Orders", 1, 9, grows=40),
         Slot("health", "Health", 1, 13),
     ),
 }  # fmt: skip
@@ -218,7 +226,7 @@ class DeckScreen(Screen[None], inherit_bindings=False):
                 # A partner takes the lower half of the tab.
                 panel.styles.height = "1fr"
             else:
-                panel.styles.height = slot.rows or "1fr"
+                panel.styles.height = slot.height(size.height) or "1fr"
         stacked = single and sum(columns.values()) > 1
         self.query_one("#columns").styles.layout = "vertical" if stacked else "horizontal"
         for column, shown in columns.items():

@@ -10,7 +10,7 @@ from widgets.cells import fit
 from widgets.lines import BLANK, Line, Run, crop, run
 from widgets.panel import Panel, said
 
-_CELL = 4
+_CELL, _WIDE_CELL = 4, 6
 _NAME = 6
 _SHADES = " ░▒▓█"
 
@@ -36,7 +36,10 @@ class CorrelationPanel(Panel):
         rows = min(columns, height - len(words) - 2)
         lines: list[Line] = []
         if rows >= 2:
-            lines = [*heat_map(risk, order[:rows], width), BLANK]
+            cell = _WIDE_CELL if width >= _NAME + len(order) * _WIDE_CELL else _CELL
+            lines = [*heat_map(risk, order[:rows], width, cell, self.monochrome), BLANK]
+            if rows < len(order):
+                words.append(((f"{len(order) - rows} symbols more: z gives them room", "muted"),))
         return [*lines, *words][:height]
 
     def note(self) -> Sequence[Run]:
@@ -60,28 +63,34 @@ def _largest_first(risk: RiskView) -> list[tuple[str, ...]]:
     return sorted(risk.clusters, key=lambda group: (-len(group), group[0]))
 
 
-def heat_map(risk: RiskView, order: Sequence[str], width: int) -> list[Line]:
-    """One row a symbol; what is above the threshold stands out by weight and shade too."""
+def heat_map(
+    risk: RiskView, order: Sequence[str], width: int, cell: int, monochrome: bool
+) -> list[Line]:
+    """One row a symbol; what is above the threshold stands out by weight and ground too."""
     index = {name: at for at, name in enumerate(risk.symbols)}
     held = dict(risk.held)
     lines: list[Line] = []
     for at, name in enumerate(order):
         row = risk.correlation[index[name]]
         runs: list[Run] = [run(fit(_base(name), _NAME), "bold" if name in held else "soft")]
-        runs += [_cell(row[index[other]], risk.threshold) for other in order[:at]]
-        runs.append((" ██ ", "grid"))
+        runs += [_cell(row[index[other]], risk.threshold, cell, monochrome) for other in order[:at]]
+        runs.append(("1".center(cell), "muted"))
         lines.append(crop(runs, width))
     names: list[Run] = [(" " * _NAME, "")]
-    names += [run(" " + _base(name)[: _CELL - 1].ljust(_CELL - 1), "muted") for name in order]
+    names += [run(fit(_base(name), cell - 1, "center") + " ", "muted") for name in order]
     return [*lines, crop(names, width)]
 
 
-def _cell(value: float, threshold: float) -> Run:
-    shade = _SHADES[max(0, min(len(_SHADES) - 1, int(value * len(_SHADES))))]
+def _cell(value: float, threshold: float, cell: int, monochrome: bool) -> Run:
+    """A correlation on a ground as warm as it is strong; shades where there are no colours."""
+    level = max(0, min(len(_SHADES) - 1, int(value * len(_SHADES))))
     text = f"{value:.2f}".replace("0.", ".").rjust(3)[:3]
+    shade = _SHADES[level] if monochrome else " "
+    said = f"{shade}{text}".ljust(cell)
     if value > threshold:
-        return f"{shade}{text}", "bold loss"
-    return f"{shade}{text}", "soft" if value > threshold / 2 else "muted"
+        return said, "bold reverse loss"
+    words = "" if level > 1 else "muted"
+    return said, words if monochrome or not level else f"{words} on:heat{level}".strip()
 
 
 def _clusters(risk: RiskView, width: int) -> list[Line]:

@@ -9,11 +9,12 @@ from widgets import numbers, words
 from widgets.columns import Column
 from widgets.facts import Fact, flow
 from widgets.lines import Line, Run
+from widgets.pathspanel import PathsPanel
 from widgets.rows import Row
-from widgets.tablepanel import TablePanel
+from widgets.spark import PATH_CELLS, spark_role, sparkline, trend
 
 
-class PositionsPanel(TablePanel):
+class PositionsPanel(PathsPanel):
     """Open positions, marked to what their exit would fetch now."""
 
     title = "Positions"
@@ -25,27 +26,33 @@ class PositionsPanel(TablePanel):
         Column("symbol", "Symbol", 8, most=18),
         Column("side", "Side", 7),
         Column("size", "Size", 6, "right", rank=3, most=14),
-        Column("entry", "Entry", 8, "right", rank=5, most=12),
+        Column("entry", "Entry", 8, "right", rank=6, most=12),
         Column("mark", "Mark", 8, "right", rank=2, most=12),
         Column("pnl", "P&L", 9, "right", most=13),
         Column("pct", "%", 6, "right", rank=3, most=9),
         Column("r", "R", 5, "right", rank=1),
-        Column("stop", "Stop", 8, "right", rank=6, most=12),
+        Column("stop", "Stop", 8, "right", rank=7, most=12),
         Column("to_stop", "To stop", 7, "right", rank=1),
+        Column("path", "Last 12 bars", PATH_CELLS, rank=5),
         Column("held", "Held", 5, "right", rank=4, most=8),
         Column("by", "By", 4, rank=2),
-        Column("strategy", "Strategy", 10, rank=7, grows=True),
+        Column("strategy", "Strategy", 10, rank=8, grows=True),
     )
+    PATH = PATH_CELLS
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         return snapshot.positions
 
     def items(self, snapshot: Snapshot) -> Iterable[Row]:
         return self.made.build(
-            ((view.position.id, (view,)) for view in snapshot.positions), self._row
+            (
+                (view.position.id, (view, self.path_of(view.position.symbol)))
+                for view in snapshot.positions
+            ),
+            self._row,
         )
 
-    def _row(self, view: PositionView) -> Row:
+    def _row(self, view: PositionView, path: tuple[float, ...]) -> Row:
         position = view.position
         symbol = position.symbol
         self.ticks.see(symbol, position.entry_price, position.stop, view.mark)
@@ -62,6 +69,7 @@ class PositionsPanel(TablePanel):
                 "r": words.signed(view.r_multiple, numbers.number(view.r_multiple, 1, sign=True)),
                 "stop": (self.ticks.price(symbol, position.stop), "stop"),
                 "to_stop": numbers.percent(view.stop_distance_pct, sign=False),
+                "path": (sparkline(path, self.PATH), spark_role(path)),
                 "held": (numbers.held(view.held_ns), "muted"),
                 "by": ("you", "mark bold") if position.taken_over else ("auto", "muted"),
                 "strategy": (position.strategy, "muted"),
@@ -71,6 +79,7 @@ class PositionsPanel(TablePanel):
                 "pct": view.pnl_pct,
                 "r": view.r_multiple,
                 "to_stop": view.stop_distance_pct,
+                "path": trend(path),
                 "held": float(view.held_ns),
             },
             symbol=symbol,

@@ -43,6 +43,10 @@ BLENDS: Mapping[str, tuple[str, str, float]] = {
     "depth": ("background", "loss", 0.60),
     "area": ("background", "primary", 0.30),
     "soft": ("background", "foreground", 0.72),
+    "heat1": ("background", "loss", 0.08),
+    "heat2": ("background", "loss", 0.16),
+    "heat3": ("background", "loss", 0.24),
+    "heat4": ("background", "loss", 0.34),
 }
 
 _ALIASES: Mapping[str, str] = {"dim": "muted"}

@@ -23,7 +23,6 @@ from widgets.roles import DEFAULTS, Roles
 
 TEXTS = ("foreground", "accent", "soft", *theme.ROLES)
 GROUNDS = ("background", "panel", "surface", "cursor", "rest")
-LINES = ("frame", "grid")
 NEEDED = {"contrast": 7.0}
 THEMES, _ = theme.load()
 
@@ -68,6 +67,17 @@ def test_every_text_can_be_read_on_every_ground(name: str) -> None:
         if ratio(one, other) < least:
             pale.append(f"{text} on {ground}: {ratio(one, other):.2f}")
     assert pale == []
+
+
+@pytest.mark.parametrize("name", sorted(set(THEMES) - {"ansi"}))
+def test_the_figures_of_the_heat_map_can_be_read_on_their_grounds(name: str) -> None:
+    roles, least = roles_of(name), NEEDED.get(name, 4.5)
+    drawn = [("muted", "heat1"), *(("foreground", f"heat{level}") for level in range(1, 5))]
+    for text, ground in drawn:
+        one, other = roles.colour(text), roles.colour(ground)
+        assert one is not None
+        assert other is not None
+        assert ratio(one, other) >= least, f"{text} on {ground}: {ratio(one, other):.2f}"
 
 
 def test_gain_and_loss_of_the_colour_blind_theme_stay_apart_without_red_and_green() -> None:
