@@ -53,7 +53,14 @@ def test_deducted_amounts_are_the_venues_own_cum() -> None:
     assert [step.deducted for step in BTC.steps][:8] == [
         0, 50, 950, 11_450, 131_450, 481_450, 2_981_450, 14_481_450,
     ]  # fmt: skip
-    assert tiers_of("XMR/USDT:USDT").steps[-1].deducted == 3_230_850
+    last = {
+        "XMR": "3230850", "ADA": "9933045", "AVAX": "5732080", "BCH": "6915542.5",
+        "DOGE": "13351670", "LTC": "10223045", "SUI": "2150300", "XLM": "3230850",
+    }  # fmt: skip
+    for name, cum in last.items():
+        tiers = tiers_of(f"{name}/USDT:USDT")
+        assert tiers.source == "packaged 2024-Q3"
+        assert tiers.steps[-1].deducted == Decimal(cum)
 
 
 def test_unknown_symbols_get_the_strict_default_and_say_so() -> None:
@@ -61,8 +68,20 @@ def test_unknown_symbols_get_the_strict_default_and_say_so() -> None:
     assert "default" in unknown.source
     assert "2024" in BTC.source
     for notional in (100, 30_000, 200_000, 900_000):
-        for symbol in ("BTC/USDT:USDT", "XMR/USDT:USDT", "LINK/USDT:USDT", "XRP/USDT:USDT"):
-            known = tiers_of(symbol)
+        for name in (
+            "BTC",
+            "XMR",
+            "LINK",
+            "XRP",
+            "ADA",
+            "AVAX",
+            "BCH",
+            "DOGE",
+            "LTC",
+            "SUI",
+            "XLM",
+        ):
+            known = tiers_of(f"{name}/USDT:USDT")
             amount = Decimal(notional)
             assert known.maintenance(amount) < unknown.maintenance(amount)
             assert known.leverage(amount) >= unknown.leverage(amount)
