@@ -14,6 +14,7 @@ from pathlib import Path
 
 from app.honesty import honesty_of
 from engine.core.clock import SECOND
+from engine.core.learning import LearningView
 from engine.core.types import (
     ZERO,
     Account,
@@ -47,7 +48,9 @@ RECENT = 500
 """Decisions and fills that are searched for the last price of each symbol."""
 
 
-def last_known(reader: Reader, path: Path, version: int) -> Snapshot:
+def last_known(
+    reader: Reader, path: Path, version: int, learning: LearningView | None = None
+) -> Snapshot:
     """The state after the journal's last event, under a version of the caller's.
 
     Raises `JournalError` for a journal that can't be read.
@@ -91,6 +94,7 @@ def last_known(reader: Reader, path: Path, version: int) -> Snapshot:
         health=_health(status),
         acks=(),
         breakers=_breakers(reader),
+        learning=learning,
     )
 
 

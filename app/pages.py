@@ -11,6 +11,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from app.lastknown import last_known
+from app.learnedview import KINDS, LearnedFold
 from app.state import READING
 from engine.core.commands import Ack, AnyCommand
 from engine.core.errors import QuarterdeckError
@@ -45,6 +46,7 @@ class JournalHub:
         self._dissector = Dissector()
         self._assembler = Assembler()
         self._refused: dict[str, Ack] = {}
+        self._learned = LearnedFold()
         self._seq = -1
         self._version = 0
 
@@ -81,7 +83,7 @@ class JournalHub:
                         self._append(event.seq, event.record)
             self._seq = last
             self._version += 1
-            made = last_known(reader, self._path, self._version)
+            made = last_known(reader, self._path, self._version, self._learned.view())
         # Rows that are as they were stay the same objects, which panels compare by.
         fields = self._dissector.fields(made)
         self._inner.publish(self._assembler.take(fields))
@@ -93,7 +95,8 @@ class JournalHub:
             self._point(account)
         for decision in reversed(reader.decisions(DECISIONS)):
             self._inner.append("decisions", decision)
-        for record in reader.records(("compared", "parameter")):
+        for record in reader.records({*KINDS, "parameter"}):
+            self._learned.add(record)
             self._item(record)
         for event in reader.last_events(LINES):
             self._line(event.seq, event.record)
@@ -103,6 +106,7 @@ class JournalHub:
             self._point(record)
         elif isinstance(record, Decided):
             self._inner.append("decisions", record.decision)
+        self._learned.add(record)
         self._item(record)
         self._line(seq, record)
 

@@ -48,7 +48,9 @@ def of_trade(reader: Reader, trade: Trade) -> dict[str, Any]:
         and one.opportunity.direction is trade.direction
         and one.opportunity.opened_ns <= trade.opened_ns
     ]
-    found = max(wanted, key=lambda one: one.opened_ns, default=None)
+    # An opportunity has the id of its proposal; one that was denied first has another.
+    own = [one for one in wanted if one.id == trade.proposal]
+    found = max(own or wanted, key=lambda one: one.opened_ns, default=None)
     return {
         "changes_in_force": held,
         "opportunity": found.id if found is not None else None,

@@ -56,6 +56,7 @@ from engine.journal.codec import decode
 from engine.journal.learnstate import Learned, LearnedFold
 from engine.journal.lived import KINDS as _LIVED
 from engine.journal.lived import Lived, LivedFold
+from engine.journal.scored import ScoredFold
 
 T = TypeVar("T")
 
@@ -101,6 +102,8 @@ class Recovered(Value, frozen=True):
     funding: tuple[Funding, ...] = ()
     own_targets: dict[str, tuple[float, ...]] = msgspec.field(default_factory=dict)
     learned: Learned = Learned()
+    scored: tuple[AnyRecord, ...] = ()
+    """What the scoreboard is made of, oldest first."""
     aftermaths: dict[str, Aftermath] = msgspec.field(default_factory=dict)
     following: tuple[Following, ...] = ()
     entering: dict[str, Entering] = msgspec.field(default_factory=dict)
@@ -179,11 +182,13 @@ class Fold:
         self._cursor = ""
         self._accounted = ""
         self._learned = LearnedFold()
+        self._scored = ScoredFold()
 
     def event(self, seq: int, time_ns: int, kind: str, body: str) -> None:
         """Take one event; only what may be state at the end is decoded whole."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.seq, self.time_ns = seq, max(self.time_ns, time_ns)
+        self._scored.event(kind, body)
         if kind in _WHOLE:
             self._apply(decode(body), seq)
         elif kind == "account":
@@ -316,6 +321,7 @@ class Fold:
             followed=tuple(r.counterfactual for r in followed if isinstance(r, Followed)),
             lived=self._lived.result(),
             learned=self._learned.result(),
+            scored=self._scored.result(),
         )
 
 

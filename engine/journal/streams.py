@@ -15,15 +15,18 @@ def streamed(record: AnyRecord) -> tuple[str, Value] | None:
     """The stream that a record belongs to and its item there; None for all others."""
     if type(record) is ComparedOn:
         return "compared", record.compared
-    if type(record) is ParameterSet:
-        symbol, regime, strategy = record.scope
-        target = Target(
-            kind=TargetKind.PARAMETER, name=record.name, symbol=symbol, regime=regime,
-            strategy=strategy,
-        )  # fmt: skip
-        move = ParameterMove(
-            time_ns=record.time_ns, target=target.text, before=record.before,
-            after=record.after, who=record.who,
-        )  # fmt: skip
-        return "parameters", move
-    return None
+    return streamed_move(record) if type(record) is ParameterSet else None
+
+
+def streamed_move(record: ParameterSet) -> tuple[str, ParameterMove]:
+    """As `streamed`, for a parameter that was set."""
+    symbol, regime, strategy = record.scope
+    target = Target(
+        kind=TargetKind.PARAMETER, name=record.name, symbol=symbol, regime=regime,
+        strategy=strategy,
+    )  # fmt: skip
+    move = ParameterMove(
+        time_ns=record.time_ns, target=target.text, before=record.before, after=record.after,
+        who=record.who,
+    )  # fmt: skip
+    return "parameters", move

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.core.clock import Clock, day_of
@@ -151,6 +152,8 @@ class Desk:
     """The longest that checking the conditions on one price has taken."""
     link: FeedStatus | None = None
     recovered: str = ""
+    heard: list[Callable[[AnyRecord], None]] = field(default_factory=list)
+    """Who is told of every record once it is on its way to the journal."""
 
     def record(self, *records: AnyRecord) -> None:
         """Journal these together (one transaction) and put their lines on the screen.
@@ -168,6 +171,8 @@ class Desk:
             item = streamed(record)
             if item is not None:
                 self.hub.append(*item, KEPT)
+            for hear in self.heard:
+                hear(record)
 
     def cursor(self) -> Cursor:
         """Where we are now, for a restart."""

@@ -10,9 +10,12 @@ import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from engine.core import commands as c
 from engine.core.clock import MILLISECOND, monotonic_ns
 from engine.core.learning import (
+    Change,
     Knowledge,
     LearningView,
     Opportunity,
@@ -62,6 +65,9 @@ class Learning:
         )
         self.knowledge: Callable[[], Knowledge | None] = lambda: None
         self.scoreboard: Callable[[], tuple[Score, ...]] = tuple
+        self._moved = True
+        self._shown: dict[str, tuple[bytes, Change]] = {}
+        self._changes: tuple[Change, ...] = ()
 
     # What happens.
 
@@ -147,6 +153,7 @@ class Learning:
         """Journal what the school did, and let everybody see moved parameters."""
         if not records:
             return
+        self._moved = True
         self._desk.record(*records)
         if any(isinstance(record, ParameterSet) for record in records):
             for symbol in self._desk.symbols.values():
@@ -203,10 +210,22 @@ class Learning:
             recovered.last_ns,
         )
         self.school.ended, self.school.trials = learned.ended_count, learned.trials
+        self._moved = True
 
     def history(self, history: History) -> None:
         """Bars from before this start."""
         self.school.history(history.symbol, history.bars)
+
+    def _current(self) -> tuple[Change, ...]:
+        """The changes to show; one whose figures did not move is the same object as before."""
+        if self._moved:
+            kept: dict[str, tuple[bytes, Change]] = {}
+            for change in self.school.ledger.changes()[:SHOWN]:
+                raw, known = msgspec.msgpack.encode(change), self._shown.get(change.id)
+                kept[change.id] = known if known and known[0] == raw else (raw, change)
+            self._shown, self._moved = kept, False
+            self._changes = tuple(change for _, change in kept.values())
+        return self._changes
 
     def view(self) -> LearningView:
         """What was learned, for the snapshot."""
@@ -214,7 +233,7 @@ class Learning:
         lost = sum(max(0.0, watched.lost) for watched in ledger.watched())
         each = float(self._desk.params.get(LOSS_STOP))
         return LearningView(
-            changes=ledger.changes()[:SHOWN],
+            changes=self._current(),
             knowledge=self.knowledge(),
             scoreboard=self.scoreboard(),
             frozen=tuple(sorted(ledger.frozen)),

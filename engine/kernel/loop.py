@@ -18,6 +18,7 @@ from engine.core.errors import InvariantBroken, QuarterdeckError
 from engine.core.types import Actor, Bar, Control, MarketEvent, Order
 from engine.core.views import LlmView
 from engine.journal.mailbox import Mailbox
+from engine.journal.streams import KEPT, streamed_move
 from engine.kernel.advising import Advising
 from engine.kernel.commands import Commands
 from engine.kernel.conditions import Conditions
@@ -32,6 +33,7 @@ from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders
 from engine.kernel.publish import Publisher
 from engine.kernel.recovery import recover
+from engine.learning.scoreboard import Scoreboard
 from engine.learning.weigh import Weights
 from engine.market.feed import event_time
 
@@ -97,6 +99,9 @@ class Kernel:
         self.knowing.suggest = self.learning.suggest
         self.knowing.taught.append(self.learning.closed)
         self.learning.knowledge = self.knowing.knowledge
+        self.scoreboard = Scoreboard()
+        desk.heard.append(self.scoreboard.add)
+        self.learning.scoreboard = self.scoreboard.rows
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self.publisher.meanwhile = self.intake.meanwhile
         self.publisher.learning = self.learning.view
@@ -152,6 +157,12 @@ class Kernel:
         desk.hub.on_command(self.wake)
         desk.position = desk.feed.position
         recovered = desk.journal.recovered
+        for record in recovered.scored:
+            self.scoreboard.add(record)
+        for one in recovered.learned.compared:
+            desk.hub.append("compared", one, KEPT)
+        for moved in recovered.parameters:
+            desk.hub.append(*streamed_move(moved), KEPT)
         self.knowing.restore(recovered.lived, recovered.last_ns)
         recover(desk, self.exits, self.entries.follower, self.learning)
         self.intake.meanwhile.begin()

@@ -41,9 +41,9 @@ KINDS = ("proposal", "position", "fill", "trade", "counterfactual", "opportunity
 """Kinds of records that the scoreboard reads; a fold may leave out all others."""
 
 ADVISERS = ("advisor", "coin", "pair", "pattern", "rule")
-"""Who else than a gate refuses: a denial's code begins with their name."""
+"""Who else than a gate or a person refuses: a denial's code begins with their name."""
 
-_ANSWERS = {"rejected": "rejected", "expired": "expired", "vetoed": "vetoed"}
+_ANSWERS = {"rejected": "rejected", "expired": "expired", "vetoed": "overridden to HOLD"}
 _PEOPLE = (Actor.PERSON, Actor.COMMAND_LINE)
 _OVER = frozenset((ProposalState.REJECTED, ProposalState.EXPIRED, ProposalState.REFUSED,
                    ProposalState.FAILED))  # fmt: skip
@@ -153,14 +153,10 @@ class Scoreboard:
             taken.machine = one
             self._compare(position, taken)
             return
-        if not one.ended or not math.isfinite(one.pnl_pct):
+        # What prices did while nobody saw them may have ended it otherwise.
+        if not one.ended or one.unseen_ns or not math.isfinite(one.pnl_pct):
             return
-        if one.kind in _ANSWERS:
-            key = ("person", _ANSWERS[one.kind])
-        else:
-            adviser = one.code.partition("_")[0]
-            key = (adviser if adviser in ADVISERS else "gate", one.code)
-        self._put(key, _crowd(one), one.id, -one.pnl_pct)
+        self._put(_refuser(one), _crowd(one), one.id, -one.pnl_pct)
 
     def _compare(self, position: str, taken: _Taken) -> None:
         """A person's handling against the machine's, from the take-over on.
@@ -203,6 +199,14 @@ def fold(records: Iterable[AnyRecord], *, names: bool = False) -> Scoreboard:
     for record in records:
         board.add(record)
     return board
+
+
+def _refuser(one: Counterfactual) -> Key:
+    """Who refused it, and by what: a proposal that nobody answered is the person's too."""
+    if one.kind in _ANSWERS:
+        return (one.who if one.who in ADVISERS else "person"), _ANSWERS[one.kind]
+    adviser = one.code.partition("_")[0]
+    return (adviser if adviser in ADVISERS else "gate"), one.code
 
 
 def _crowd(one: Counterfactual) -> str:

@@ -89,12 +89,21 @@ def test_refusals_on_the_same_prices_count_as_one() -> None:
     assert evidence.mean == pytest.approx((1.0 - 0.5 * LEAST) / (LEAST + 1))
 
 
+def advised() -> Followed:
+    """An entry that the advisor held back."""
+    one = refused(9, 1.0, START_NS, kind="vetoed", code="D-7")
+    return replace(one, counterfactual=replace(one.counterfactual, who="advisor"))
+
+
 def test_people_gates_and_advisers_have_rows_of_their_own() -> None:
+    unseen = refused(8, 1.0, START_NS)
+    blind = replace(unseen, counterfactual=replace(unseen.counterfactual, unseen_ns=HOUR))
     records = [
         *days([1.0], kind="rejected", code="not today"),
         *days([1.0], kind="expired", code=""),
         *days([1.0], kind="denied", code="coin_blacklisted"),
-        *days([1.0], kind="denied", code="advisor_hold"),
+        advised(),
+        blind,
         *answered(1, 1.5, Actor.PERSON),
         *answered(2, 1.5, Actor.COMMAND_LINE),
         *answered(3, 1.5, Actor.ENGINE),
@@ -103,7 +112,7 @@ def test_people_gates_and_advisers_have_rows_of_their_own() -> None:
     found = {(score.who, score.what): score.evidence.n for score in fold(records).rows()}
     assert found == {
         ("person", "rejected"): 1, ("person", "expired"): 1, ("coin", "coin_blacklisted"): 1,
-        ("advisor", "advisor_hold"): 1, ("person", "approved"): 2,
+        ("advisor", "overridden to HOLD"): 1, ("person", "approved"): 2,
         ("engine", "approved by itself"): 1, ("person", "overridden"): 1,
     }  # fmt: skip
 
