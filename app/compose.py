@@ -235,7 +235,7 @@ def _assemble(
 
 
 def _language_model(llm: LlmSection, options: RunOptions, desk: Desk, wake: Event) -> None:
-    """Who writes conditions on this feed and who advises, and whom they ask.
+    """Who writes conditions on this feed, who advises and reflects, and whom they ask.
 
     Each role has a line of its own, so that none waits for another.
     """
@@ -244,6 +244,7 @@ def _language_model(llm: LlmSection, options: RunOptions, desk: Desk, wake: Even
     model, why = _model(llm, options, desk, wake)
     desk.strategist = Strategist(desk.params, model, why, on_grid=desk.feed.manual_time)
     desk.advisor = Line(Role.ADVISOR, _model(llm, options, desk, wake)[0])
+    desk.reflector = Line(Role.REFLECTION, _model(llm, options, desk, wake)[0])
 
 
 def _model(

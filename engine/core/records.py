@@ -429,8 +429,8 @@ class Cursor(Record, frozen=True, tag="cursor"):
     `position` counts the market events that were dealt with: `--resume` goes on there.
     `ids` are the id counters. The rest is what no fill tells and limits count: trades and
     risk opened in `day`, the average that equity is compared with, the last account sample,
-    when the strategist last said what it has armed, and which conditions had reached their
-    price without having been acted on.
+    when the strategist last said what it has armed, which conditions had reached their
+    price without having been acted on, and when closed trades were last thought over.
     """
 
     position: int
@@ -443,6 +443,7 @@ class Cursor(Record, frozen=True, tag="cursor"):
     accounted_ns: int = 0
     said_ns: int = 0
     triggered: tuple[str, ...] = ()
+    reflected_ns: int = 0
 
 
 class Measured(Record, frozen=True, tag="telemetry"):

@@ -83,7 +83,8 @@ class Used:
 
     `opened_risk` (quote) belongs to `risk_day`; `trend_mean` is the average that equity is
     compared with, over `trend_samples` of it; `accounted_ns` is when the account was last
-    sampled, `said_ns` when the strategist last spoke: what it had armed then was said again.
+    sampled, `said_ns` when the strategist last spoke: what it had armed then was said again,
+    `reflected_ns` when closed trades were last thought over.
     """
 
     risk_day: int = -1
@@ -92,6 +93,7 @@ class Used:
     trend_samples: int = 0
     accounted_ns: int = 0
     said_ns: int = 0
+    reflected_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -140,6 +142,8 @@ class Desk:
     """Who writes conditions; None where nobody does."""
     advisor: Line | None = None
     """Whom entries wait for; None where nobody is asked."""
+    reflector: Line | None = None
+    """Who thinks over closed trades beside the statistics; None where nobody is asked."""
     headlines: deque[Headline] = field(default_factory=lambda: deque(maxlen=200))
     """News, each from when it could be read."""
     triggered: list[TradeCondition] = field(default_factory=list)
@@ -188,6 +192,7 @@ class Desk:
             trend_samples=used.trend_samples,
             accounted_ns=used.accounted_ns,
             said_ns=used.said_ns,
+            reflected_ns=used.reflected_ns,
             triggered=tuple(condition.id for condition in self.triggered),
         )
 

@@ -15,6 +15,7 @@ import msgspec
 from engine.core.clock import SECOND, ManualClock, monotonic_ns
 from engine.core.commands import AnyCommand
 from engine.core.errors import InvariantBroken, QuarterdeckError
+from engine.core.records import TradeJournalled
 from engine.core.types import Actor, Bar, Control, MarketEvent, Order
 from engine.core.views import LlmView
 from engine.journal.mailbox import Mailbox
@@ -33,6 +34,7 @@ from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders
 from engine.kernel.publish import Publisher
 from engine.kernel.recovery import recover
+from engine.kernel.reflecting import Reflecting
 from engine.learning.scoreboard import Scoreboard
 from engine.learning.weigh import Weights
 from engine.market.feed import event_time
@@ -109,7 +111,11 @@ class Kernel:
         self.advising = Advising(desk, self.entries, self.conditions.situations)
         self.entries.hold = self.advising.hold
         self.advising.ready = self._hurry
-        self._hearers = (self.conditions, self.advising)
+        self.reflecting = Reflecting(
+            desk, self.conditions.situations, self.knowing.found, self.learning.suggest
+        )
+        self.knowing.taught.append(self.reflecting.taught)
+        self._hearers = (self.conditions, self.advising, self.reflecting)
         self.publisher.llm = self._llm_view
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
@@ -164,6 +170,9 @@ class Kernel:
         for moved in recovered.parameters:
             desk.hub.append(*streamed_move(moved), KEPT)
         self.knowing.restore(recovered.lived, recovered.last_ns)
+        self.reflecting.restore(
+            one.entry for one in recovered.lived.trades if isinstance(one, TradeJournalled)
+        )
         recover(desk, self.exits, self.entries.follower, self.learning)
         self.intake.meanwhile.begin()
         self.knowing.adopt()
@@ -267,10 +276,11 @@ class Kernel:
         self._next_cycle_ns = 0
 
     def _llm_view(self) -> LlmView | None:
-        view, advisor = self.conditions.view(), self.advising.view()
-        if view is None or advisor is None:
-            return view
-        return msgspec.structs.replace(view, others=(advisor,))
+        view = self.conditions.view()
+        if view is None:
+            return None
+        others = (self.advising.view(), self.reflecting.view())
+        return msgspec.structs.replace(view, others=tuple(one for one in others if one is not None))
 
     def _run_due(self, now: int) -> None:
         if self._due() <= now:
@@ -293,6 +303,7 @@ class Kernel:
         self.knowing.look()
         self.conditions.speak_if_due()
         self.conditions.expire()
+        self.reflecting.reflect_if_due()
         self.cycle.note_sample()
 
     def _cycle_ns(self) -> int:
@@ -352,7 +363,7 @@ class Kernel:
         self.finished.set()
 
     def _hush(self) -> None:
-        for one in (self.desk.strategist, self.desk.advisor):
+        for one in (self.desk.strategist, self.desk.advisor, self.desk.reflector):
             if one is not None:
                 one.close()
 

@@ -24,6 +24,22 @@ OVERRIDE = declare(
     "llm.advisor_override_conf", 0.60, low=0.4, high=0.95, step=0.05, unit="prob", scopes="G",
     risk=1, doc="How sure the advisor must be that a trade is risky before it becomes HOLD.",
 )  # fmt: skip
+REFLECT_EVERY = declare(
+    "reflection.interval_min", 60, low=15, high=360, step=15, unit="min", scopes="G",
+    doc="How often closed trades are thought over at length.",
+)  # fmt: skip
+REFLECT_AFTER = declare(
+    "reflection.after_trades", 10, low=3, high=50, step=1, unit="count", scopes="G",
+    doc="Closed trades after which they are thought over before the interval is over.",
+)  # fmt: skip
+REFLECT_TIMEOUT = declare(
+    "reflection.timeout_sec", 300, low=60, high=600, step=30, unit="s", scopes="G",
+    doc="How long the model may take to reflect; the statistics never wait for it.",
+)  # fmt: skip
+CAUTION_HOURS = declare(
+    "reflection.caution_hours", 24, low=6, high=168, step=6, unit="h", scopes="G", risk=-1,
+    doc="How long a caution holds that reflection asked for.",
+)  # fmt: skip
 ENTRY_DISTANCE = declare(
     "strategist.entry_distance_pct", 3.0, low=0.5, high=10.0, step=0.5, unit="%", scopes="GY",
     risk=1, doc="How far from the market a condition's entry may lie.",
