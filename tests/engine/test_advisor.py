@@ -58,7 +58,7 @@ def vote(decision: Decision) -> Vote:
 def view(script: Script) -> LlmView:
     shown = script.snapshot.llm
     assert shown is not None
-    [advisor] = shown.others
+    [advisor] = [one for one in shown.others if one.role == "advisor"]
     return advisor
 
 
