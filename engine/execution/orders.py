@@ -24,7 +24,7 @@ MAX_RETRIES = declare(
     unit="count",
     scopes="GR",
     risk=1,
-    doc="How often an entry that the venue definitely refused or cut short is sent again.",
+    doc="How often an entry of which definitely nothing was bought is asked for again.",
 )
 RETRY_SLEEP = declare(
     "exec.retry_sleep_sec",
@@ -35,7 +35,7 @@ RETRY_SLEEP = declare(
     unit="s",
     scopes="G",
     risk=-1,
-    doc="Seconds before an entry is sent again.",
+    doc="Seconds before such an entry is asked for again.",
 )
 
 _S = OrderState
@@ -107,15 +107,16 @@ def fill_order(order: Order, quantity: Decimal, now_ns: int) -> Order:
 def retry_after_ns(
     parameters: Parameters, order: Order, attempts: int, regime: str | None = None
 ) -> int | None:
-    """How long to wait before an entry is sent again, or None: not at all.
+    """How long to wait before an entry is asked for again, or None: not at all.
 
-    Only a definite end is retried (rejected or cancelled with something left). UNKNOWN
-    never is: it is asked for by client id. Exits are no business of a retry count; what
-    is left of them is ordered again at once by whoever watches the position.
+    Only a definite end without a fill is (rejected or cancelled): what was cut short is a
+    position, and its growth is decided elsewhere. UNKNOWN never is: it is asked for by client
+    id. Exits are no business of a retry count; what is left of them is ordered again at once
+    by whoever watches the position.
     """
-    if order.purpose not in (Purpose.ENTRY, Purpose.SCALE_IN):
+    if order.purpose is not Purpose.ENTRY or order.filled:
         return None
-    if order.state not in (_S.REJECTED, _S.CANCELLED) or order.filled == order.quantity:
+    if order.state not in (_S.REJECTED, _S.CANCELLED):
         return None
     if attempts >= parameters.get(MAX_RETRIES, regime=regime):
         return None

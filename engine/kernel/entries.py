@@ -56,6 +56,7 @@ from engine.kernel.guard import Guard
 from engine.kernel.inputs import Keeper
 from engine.kernel.learning import Learning
 from engine.kernel.orders import Orders, plan_for
+from engine.kernel.retries import Retries
 from engine.kernel.surroundings import entry_conditions
 from engine.kernel.symbols import SymbolDesk
 from engine.kernel.turnover import Turnover
@@ -96,6 +97,7 @@ class Entries:
         self.learning: Learning | None = None
         self.denied: list[Callable[[Denied], None]] = []
         self.proposed: list[Callable[[Proposal], None]] = []
+        self.retries = Retries(desk, orders)
         self.returning: list[Candidate] = []
         """Candidates for which room is being made; they are asked again in the next cycle."""
         self.hold: Callable[[Candidate], bool] = lambda candidate: False
@@ -218,8 +220,19 @@ class Entries:
 
     # Execution.
 
-    def propose(self, candidate: Candidate) -> None:
-        """Close what the decision is against, or size, gate and propose an entry."""
+    def ask_again(self) -> None:
+        """Ask once more for entries of which nothing was bought, when their time has come."""
+        for again in self.retries.due(self._desk.now_ns):
+            try:
+                self.propose(again.candidate, again.attempts)
+            except CommandRefused as refused:
+                self._desk.note(f"not asked for again: {refused}")
+
+    def propose(self, candidate: Candidate, attempts: int = 0) -> None:
+        """Close what the decision is against, or size, gate and propose an entry.
+
+        `attempts` is how often that was done for this candidate without anything bought.
+        """
         if candidate.closes is not None:
             self._close_by_signal(candidate)
             return
@@ -242,6 +255,7 @@ class Entries:
         if why:
             self.wait(proposal, why)
         else:
+            self.retries.sending(proposal, candidate, attempts)
             self._send_unasked(proposal, "admitted without a person")
 
     def _close_by_signal(self, candidate: Candidate) -> None:
@@ -370,6 +384,10 @@ class Entries:
             sent = self._orders.enter(order, approved.gates, change, found)
         except CommandRefused as refused:
             self._exits.end_proposal(approved, ProposalState.FAILED, refused.message)
+            if refused.code == "journal":
+                self.retries.dropped(order, refused.message)
+            else:
+                self.retries.forget(approved)
             raise
         desk.tally.approvals += 1
         return sent

@@ -202,6 +202,7 @@ class Kernel:
             for event in events:
                 self.intake.take(event)
             self.orders.on_time(desk.now_ns)
+            self.entries.ask_again()
             if desk.now_ns - self._looked_ns >= SECOND:
                 self._looked_ns = desk.now_ns
                 self.cycle.look_for_stale()
@@ -239,6 +240,7 @@ class Kernel:
             clock.set(now)
             if not self.first_ns and type(event) is Bar:
                 self.first_ns = now
+            self.entries.ask_again()
         self.intake.take(event)
 
     def _run_before(self, now: int) -> None:

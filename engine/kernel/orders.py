@@ -61,6 +61,7 @@ class Orders:
         self.admit: Admit | None = None
         self.on_rejected: Callable[[Order], None] | None = None
         self.on_booked: Callable[[], None] = lambda: None
+        self._called_off: set[str] = set()
         self.honesty = Honesty(desk)
 
     def make(
@@ -202,6 +203,7 @@ class Orders:
 
     def cancel(self, order: Order, reason: str) -> None:
         """Ask for a cancellation; the order's own record tells when it took effect."""
+        self._called_off.add(order.id)
         self._desk.orders[order.id] = msgspec.structs.replace(order, reason=reason)
         self._take(self._desk.broker.cancel(order.id))
 
@@ -285,6 +287,11 @@ class Orders:
     def _tell_end(self, order: Order) -> None:
         for listener in self.on_end:
             listener(order)
+        self._called_off.discard(order.id)
+
+    def called_off(self, order_id: str) -> bool:
+        """Whether we asked for this order's end ourselves."""
+        return order_id in self._called_off
 
 
 def plan_for(proposal: Proposal, position: str, symbol: SymbolDesk, found: Entering | None) -> Plan:

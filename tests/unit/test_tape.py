@@ -110,7 +110,7 @@ def test_warm_up_bars_teach_and_forming_ones_do_not() -> None:
     assert tape.of(SYMBOL).daily_vol_pct == known
 
 
-def test_only_entries_that_ended_for_sure_are_sent_again() -> None:
+def test_only_entries_that_ended_for_sure_without_a_fill_are_asked_for_again() -> None:
     parameters = Parameters()
     parameters.set("exec.entry_max_retries", 2, "test")
     parameters.set("exec.retry_sleep_sec", 0.5, "test")
@@ -126,3 +126,6 @@ def test_only_entries_that_ended_for_sure_are_sent_again() -> None:
     assert wait(OrderState.UNKNOWN) is None
     assert wait(OrderState.OPEN) is None
     assert wait(OrderState.REJECTED, purpose=Purpose.EXIT) is None
+    assert wait(OrderState.CANCELLED, purpose=Purpose.SCALE_IN) is None
+    short = msgspec.structs.replace(order, state=OrderState.CANCELLED, filled=order.quantity / 2)
+    assert retry_after_ns(parameters, short, 0) is None
