@@ -55,7 +55,7 @@ def changes(
             for one in facts:
                 _count_again(reader, one)
         frozen = reader.frozen()
-        trials = sum(search.n for search in reader.trials())
+        trials = sum(len(search.values) for search in reader.trials())
     whole = {"journal": str(picked.path), "frozen": frozen, "trials": trials, "changes": facts}
     if as_json:
         say_json(whole)

@@ -9,21 +9,27 @@ from typing import Any
 
 import msgspec
 
+from engine.core.clock import HOUR
 from engine.core.commands import (
     Amend,
+    AnswerChange,
     AnyCommand,
     ClosePosition,
+    Freeze,
     Halt,
     MoveStop,
     MoveTargets,
     Pause,
     Reject,
     Resume,
+    RevertChange,
     SetParameter,
     TakeOver,
 )
 from engine.core.ids import source
+from engine.core.learning import ChangeKind, ChangeState, Evidence, Lean, Suggestion
 from engine.core.types import Control
+from engine.learning.adjust import parameter
 from engine.market.costs import Costs
 from tests.engine.scripted import BTC, ETH, PRICE, Script
 
@@ -54,6 +60,9 @@ def belief(script: Script) -> dict[str, Any]:
         "parameters": [(name, scope, set_.value) for name, scope, set_ in desk.params.items()],
         "ids": desk.ids.counters(),
         "knowledge": _knowledge(script),
+        "changes": [msgspec.json.encode(change) for change in script.kernel.learning.school.ledger.changes()],
+        "frozen": sorted(script.kernel.learning.school.ledger.frozen),
+        "followed for learning": script.kernel.learning.school.following,
         "unmade": [msgspec.json.encode(path.kept(0)) for path in follower.running()],
         "unmade and ended": [msgspec.json.encode(view) for view in desk.followed],
     }  # fmt: skip
@@ -100,6 +109,8 @@ def _day(script: Script, seed: int, case: int, steps: int) -> None:
         act = chance.randrange(10)
         if act < 3:
             script.want(symbol=symbol)
+        elif act == 3 and chance.random() < 0.3:
+            script.kernel.learning.suggest([_suggestion(chance.randrange(6))])
         elif act < 6:
             price[symbol] *= 1 + chance.gauss(0, 0.006)
             script.price(round(price[symbol], 2), symbol, after_s=chance.uniform(0.1, 400))
@@ -113,7 +124,37 @@ def _day(script: Script, seed: int, case: int, steps: int) -> None:
                 script.price(round(at, 2), name)
 
 
+def _suggestion(which: int) -> Suggestion:
+    """A learner's wish: a trial or a precaution of one of two parameters, some of them asking."""
+    trail = which % 2 == 0
+    return Suggestion(
+        target=parameter("exit.trail_distance_atr" if trail else "exit.breakeven_activation_pct"),
+        after="1.25" if trail else "0.7",
+        kind=ChangeKind.PRECAUTION if which == 4 else ChangeKind.TRIAL,
+        lean=Lean.LOOSENS if which % 3 == 0 else Lean.TIGHTENS,
+        who="a test",
+        reason="random",
+        evidence=Evidence(metric="none", unit="R", n=0, mean=0.0),
+        lasts_ns=HOUR,
+    )
+
+
+def _on_changes(script: Script, share: float) -> AnyCommand | None:
+    """An answer to what asks, a freeze, or the taking back of what is in force."""
+    name = script.name()
+    if share < 0.2:
+        return Freeze(id=name, target="*", frozen=share < 0.1)
+    for change in script.kernel.learning.school.ledger.changes():
+        if change.state is ChangeState.ASKED:
+            return AnswerChange(id=name, change=change.id, admit=share < 0.7)
+        if change.state.in_force and share > 0.8:
+            return RevertChange(id=name, change=change.id)
+    return None
+
+
 def _command(script: Script, act: int, share: float) -> AnyCommand | None:
+    if act == 5 and script.kernel.learning.school.ledger.changes():
+        return _on_changes(script, share)
     desk, name = script.desk, script.name()
     waiting, held = desk.proposals.waiting(), desk.book.open()
     if act == 0:

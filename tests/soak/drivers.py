@@ -12,6 +12,7 @@ from tests.faults import (
     journal,
     kernel,
     kills,
+    learning,
     live,
     market,
     races,
@@ -167,6 +168,29 @@ def _blocked(_: Path, seed: int, count: int) -> Outcome:
     return Outcome(count, note=_worst(reached.worst_ms))
 
 
+def _null_markets(_: Path, seed: int, count: int) -> Outcome:
+    """What is said where there is nothing to find, with the one-sided bound on its share."""
+    report = learning.null_markets(count, seed)
+    share = 100 * learning.upper_bound(report.false, max(1, report.changes))
+    wrong = []
+    if report.markets_wrong > max(1, round(0.05 * count)):
+        wrong.append(f"{report.markets_wrong} of {count} markets with a false verdict")
+    return Outcome(
+        count,
+        wrong,
+        f"{report.false} of {report.changes} changes called something, bound {share:.1f} %",
+    )
+
+
+def _planted(_: Path, seed: int, count: int) -> Outcome:
+    report = learning.planted(count, seed)
+    soon = sum(at <= 500 for at in report.found)
+    wrong = [] if soon >= 0.9 * count else [f"found {soon} of {count} within 500"]
+    late = sorted(report.released)
+    middle = late[len(late) // 2] if late else 0
+    return Outcome(count, wrong, f"{soon} found within 500, let go after {middle} in the middle")
+
+
 DRIVERS: tuple[Driver, ...] = (
     Driver("kills", "F1", "kills of a trading engine", 1_000, 24, _killed(kills.random_kills), 6.0),
     Driver("journal-kills", "F1", "kills of an appending journal", 1_000, 12, _journal_kills, 2.0),
@@ -227,6 +251,9 @@ DRIVERS: tuple[Driver, ...] = (
     ),
     Driver("crashes", "F32", "real crashes believed in time", 1_000, 200, _crashes),
     Driver("reconnects", "F33", "reconnects", 4_320, 60, _reconnects),
+    Driver("null-markets", "F38", "markets without an edge", 200, 3, _null_markets, 4.0),
+    Driver("planted", "F39", "planted edges, then removed", 500, 50, _planted),
+    Driver("poison", "F40", "poisoned changes", 1_000, 200, _listed(learning.poisoned)),
     Driver(
         "hostile", "F42", "hostile strings through a pty", 100_000, 1, _reached(ui.hostile_texts)
     ),
