@@ -120,7 +120,7 @@ class CoinScorer:
         )
         self._scores[symbol] = score
         self.told += 1
-        found = self._judge(score, results)
+        found = self.judge(score, results)
         return score, [] if found is None or score.status_by == PERSON else [found]
 
     def count(self, closed: Closed) -> Results:
@@ -133,8 +133,8 @@ class CoinScorer:
         results.add(closed)
         return results
 
-    def _judge(self, score: CoinScore, results: Results) -> Suggestion | None:
-        """At most one suggestion, the gravest first."""
+    def judge(self, score: CoinScore, results: Results) -> Suggestion | None:
+        """What a score calls for; at most one suggestion, the gravest first."""
         get = self._params.get
         if score.status is CoinStatus.PROBATION:
             return self._after_test(score, results)
@@ -145,8 +145,8 @@ class CoinScorer:
             wanted = CoinStatus.BLACKLISTED
             why = "the bound on its results before fees lies below zero"
         elif not losing and score.gross_low > 0.0 and rate >= get(FAVOR_WINRATE):
-            # What gets worse is not favoured for what it was.
-            if not score.trend >= 0.0:
+            # What loses lately is not favoured for what it was.
+            if not score.gross_mean + score.trend > 0.0:
                 return None
             wanted = CoinStatus.FAVOURED
             why = "the bound on its results before fees lies above zero"

@@ -78,7 +78,7 @@ class PairTable:
         )
         self._scores[trade.symbol, trade.strategy] = score
         self.told += 1
-        found = self._judge(score, results)
+        found = self.judge(score, results)
         return score, [] if found is None else [found]
 
     def count(self, closed: Closed) -> Results:
@@ -90,7 +90,7 @@ class PairTable:
         results.add(closed)
         return results
 
-    def _judge(self, score: PairScore, results: Results) -> Suggestion | None:
+    def judge(self, score: PairScore, results: Results) -> Suggestion | None:
         """A block where the bound lies below zero and few trades won: a pair that wins often
         and loses all the same has bad exits, and is not a bad pair."""
         if not results.due(int(self._params.get(MIN_TRADES))):

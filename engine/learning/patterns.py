@@ -148,7 +148,7 @@ class PatternLibrary:
         )
         self._patterns[pattern.id] = pattern
         self.told += 1
-        found = self._judge(pattern, results)
+        found = self.judge(pattern, results)
         return pattern, [] if found is None else [found]
 
     def count(self, closed: Closed, position: str) -> Results:
@@ -169,7 +169,8 @@ class PatternLibrary:
             del waiting[first]
         return results
 
-    def _judge(self, pattern: Pattern, results: Results) -> Suggestion | None:
+    def judge(self, pattern: Pattern, results: Results) -> Suggestion | None:
+        """Off, where few trades won and the bound lies below zero."""
         if not results.due(int(self._params.get(MIN_TRADES))):
             return None
         below = float(self._params.get(DEACTIVATE_BELOW))

@@ -66,7 +66,21 @@ def _lessons(insights: Iterable[Insight], now_ns: int) -> list[dict[str, Any]]:
     known = sorted(
         (one for one in insights if one.known_ns <= now_ns), key=lambda one: -one.known_ns
     )
-    return [{"kind": str(one.kind), "by": one.source, "text": _line(one.text)} for one in known]
+    return [_lesson(one) for one in known]
+
+
+def _lesson(one: Insight) -> dict[str, Any]:
+    """A lesson with what it is about, how much stands behind it, and what came of it."""
+    told = {
+        "kind": str(one.kind),
+        "by": one.source,
+        "text": _line(one.text),
+        "symbols": list(one.symbols),
+        "pattern": _line(one.pattern),
+        "trades": one.evidence.n if one.evidence is not None else 0,
+        "led_to_change": one.change,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _newest(known: Iterable[T], most: int) -> list[T]:
@@ -83,12 +97,16 @@ def _coin(score: CoinScore) -> dict[str, Any]:
 def _pattern(pattern: Pattern) -> dict[str, Any]:
     return {
         "name": pattern.id, "used": pattern.used, "won": pattern.wins,
-        "confidence": pattern.confidence, "what": _line(pattern.description),
+        "lost": pattern.losses, "by": pattern.made_by, "confidence": pattern.confidence,
+        "what": _line(pattern.description),
     }  # fmt: skip
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
-    return {"does": str(rule.action), "when": _line(rule.description), "symbol": rule.symbol}
+    return {
+        "does": str(rule.action), "when": _line(rule.description), "symbol": rule.symbol,
+        "by": rule.made_by, "acted": rule.triggered, "saved_pct": rule.saved_pct,
+    }  # fmt: skip
 
 
 def _line(text: str) -> str:

@@ -128,12 +128,13 @@ def test_a_favoured_coin_loosens_and_so_waits_for_a_person() -> None:
     assert first.evidence.low > 0
 
 
-def test_a_coin_that_gets_worse_is_not_favoured() -> None:
+def test_a_coin_that_loses_lately_is_not_favoured() -> None:
     memory, _ = taught([1.5] * 40)
-    worse = [-0.2 if n % 2 else 0.3 for n in range(40)]
-    memory, said = taught(worse, memory)
+    worse = [-0.5 if n % 2 else 0.3 for n in range(40)]
+    memory, _ = taught(worse[:20], memory)
+    memory, said = taught(worse[20:], memory)
     score = memory.coins.score(BTC)
-    assert score.gross_low > 0.0 > score.trend
+    assert score.gross_low > 0.0 > score.gross_mean + score.trend
     assert not of(said, TargetKind.COIN)
 
 
