@@ -20,6 +20,7 @@ from app import (
     dashboard,
     drilling,
     honesty,
+    knowing,
     ledger,
     reading,
     scrubbing,
@@ -363,6 +364,7 @@ acting.register(app)
 ledger.register(app)
 worth.register(app)
 answering.register(app)
+knowing.register(app)
 drilling.register(app)
 whying.register(app)
 honesty.register(app)

@@ -319,6 +319,10 @@ class Pattern(Value, frozen=True):
     last_used_ns: int = 0
 
 
+REMOVED = "removed"
+"""`made_by` of a rule that is no more: what a reader of the journal finds of it."""
+
+
 class RuleAction(StrEnum):
     """What a rule does to entries while its condition holds."""
 

@@ -62,6 +62,14 @@ LINES: dict[str, Rows] = {
     "logs/params.jsonl": _table("param_history"),
     "logs/llm.jsonl": model_calls,
     "logs/adaptations.jsonl": adaptations,
+    "data/trade_journal.jsonl": _table("trade_journal"),
+    "data/coin_scores.jsonl": _table("coin_scores"),
+    "data/pair_scores.jsonl": _table("pair_scores"),
+    "data/trading_patterns.jsonl": _table("trading_patterns"),
+    "data/regime_rules.jsonl": _table("regime_rules"),
+    "data/insights.jsonl": _table("insights"),
+    "data/performance_snapshots.jsonl": _table("performance_snapshots"),
+    "data/strategy_performance.jsonl": _table("strategy_performance"),
 }
 """File by file what it holds; all of them are written, also when they are empty."""
 

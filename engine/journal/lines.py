@@ -238,6 +238,12 @@ def _opportunity(record: r.OpportunityEnded) -> Words:
     return Actor.ENGINE, text, wanted.id, wanted.symbol
 
 
+def _insight(record: r.InsightFound) -> Words:
+    found = record.insight
+    about = found.symbols[0] if len(found.symbols) == 1 else ""
+    return Actor.ENGINE, f"{found.source} found a {found.kind}: {found.text}", found.id, about
+
+
 _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.RunStarted: _run,
     r.OrderChanged: _order,
@@ -265,4 +271,5 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.TrialsRun: _trials,
     r.Frozen: _frozen,
     r.OpportunityEnded: _opportunity,
+    r.InsightFound: _insight,
 }

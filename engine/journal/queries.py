@@ -19,12 +19,14 @@ from urllib.parse import quote
 import msgspec
 
 from engine.core.errors import JournalError
-from engine.core.learning import Compared, Trials
+from engine.core.learning import REMOVED, Compared, Knowledge, Trials
+from engine.core.lived import JournalEntry
 from engine.core.records import (
     Accounted,
     AnyRecord,
     BreakerChanged,
     ChangeMoved,
+    CoinScored,
     Commanded,
     ComparedOn,
     ControlChanged,
@@ -34,17 +36,22 @@ from engine.core.records import (
     Denied,
     Filled,
     Followed,
+    InsightFound,
     OpportunityBegan,
     OpportunityEnded,
     OrderChanged,
     Outlooked,
+    PairScored,
     ParameterSet,
+    PatternScored,
     PositionChanged,
     ProposalChanged,
     RegimeChanged,
+    RuleSet,
     RunStarted,
     Signalled,
     TradeClosed,
+    TradeJournalled,
     TrialsRun,
 )
 from engine.core.types import (
@@ -272,6 +279,27 @@ class Reader:
             return None
         r = found[0]
         return ControlView(state=Control(r.state), reason=r.reason, since_ns=r.time_ns, who=r.who)
+
+    def knowledge(self) -> Knowledge:
+        """The last row of everything that is known, the oldest first."""
+        return Knowledge(
+            time_ns=self.status().last_ns,
+            coins=tuple(r.coin for r in self._learned("coin_scores", CoinScored)[::-1]),
+            pairs=tuple(r.pair for r in self._learned("pair_scores", PairScored)[::-1]),
+            patterns=tuple(
+                r.pattern for r in self._learned("trading_patterns", PatternScored)[::-1]
+            ),
+            rules=tuple(
+                r.rule
+                for r in self._learned("regime_rules", RuleSet)[::-1]
+                if r.rule.made_by != REMOVED
+            ),
+            insights=tuple(r.insight for r in self._learned("insights", InsightFound)),
+        )
+
+    def lived(self, limit: int = 100) -> list[JournalEntry]:
+        """Closed trades with their context, those that were told of last first."""
+        return [r.entry for r in self._learned("trade_journal", TradeJournalled, limit)]
 
     def controls(self, limit: int = 100) -> list[ControlChanged]:
         return self._records("control_history", ControlChanged, limit)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from engine.core.clock import DAY, HOUR, day_of
 from engine.core.learning import (
+    REMOVED,
     ChangeKind,
     Lean,
     Rule,
@@ -39,9 +40,6 @@ INCREASE_MULT = declare(
     "rule.increase_mult", 1.2, low=1.0, high=1.5, step=0.05, unit="factor", scopes="G", risk=1,
     doc="Size factor of a rule that increases; it counts only where nothing else reduces.",
 )  # fmt: skip
-
-REMOVED = "removed"
-"""`made_by` of a rule that is no more: what a reader of the journal finds of it."""
 
 THURSDAY = 3
 """The weekday of 1970-01-01."""
