@@ -25,11 +25,11 @@ class ScoreboardPanel(TablePanel):
     )
     columns = (
         Column("who", "Who", 6, most=10),
-        Column("what", "What", 10, most=26, grows=True),
+        Column("what", "What", 10, most=18, grows=True),
         Column("n", "n", 3, "right", most=6),
         Column("mean", "Worth %", 7, "right", rank=1),
         Column("interval", "95 % interval", 16, rank=2, most=18),
-        Column("says", "Says", 10, most=26),
+        Column("says", "Says", 10, most=14),
     )
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
@@ -40,6 +40,9 @@ class ScoreboardPanel(TablePanel):
         view = snapshot.learning
         rows = view.scoreboard if view is not None else ()
         return self.made.build(((f"{one.who} {one.what}", (one,)) for one in rows), score_row)
+
+    def least_rows(self) -> int:
+        return min(8, len(self.table.shown) + 1)
 
     def details(self, row: Row, width: int) -> Sequence[Line]:
         view = self.snapshot.learning if self.snapshot is not None else None
@@ -57,7 +60,7 @@ class ScoreboardPanel(TablePanel):
 def says(evidence: Evidence) -> Run:
     """What a row proves, in a word."""
     if not evidence.bound:
-        return evidence.note.partition(" (")[0], "muted"
+        return "not enough", "muted"
     if evidence.low > 0:
         return "✓ worth it", "gain"
     return ("✕ costs more", "loss") if evidence.high < 0 else ("◌ undecided", "note")

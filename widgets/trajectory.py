@@ -102,6 +102,7 @@ class TrajectoryPanel(Panel):
         super().__init__(id=id, frame=frame)
         self._moves: tuple[ParameterMove, ...] = ()
         self._target = ""
+        self._asking: Change | None = None
 
     def show_moves(self, moves: Sequence[ParameterMove], change: str = "") -> None:
         """Values that were set, oldest first, and the change whose target is drawn."""
@@ -109,6 +110,7 @@ class TrajectoryPanel(Panel):
         found = next((one for one in self._changes() if one.id == change), None)
         if found is not None:
             self._target = found.target.text
+        self._asking = found if found is not None and not found.applied_ns else None
         self.redraw()
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
@@ -126,7 +128,7 @@ class TrajectoryPanel(Panel):
         return list(dict.fromkeys(target for _, target in sorted(moved, reverse=True)))
 
     def nothing(self) -> bool:
-        return not self.targets()
+        return not self.targets() and self._asking is None
 
     @property
     def selected_key(self) -> str | None:
@@ -134,27 +136,29 @@ class TrajectoryPanel(Panel):
 
     def _shown(self) -> str:
         targets = self.targets()
-        if self._target in targets:
+        if self._target in targets or self._asking is not None:
             return self._target
         return targets[0] if targets else ""
 
     def select(self, key: str) -> bool:
         if key not in self.targets():
             return False
-        self._target = key
+        self._target, self._asking = key, None
         self.redraw()
         return True
 
     def move(self, by: int) -> None:
         targets = self.targets()
         if targets:
-            at = targets.index(self._shown()) + by
+            shown = self._shown()
+            at = targets.index(shown) + by if shown in targets else 0
+            self._asking = None
             self._target = targets[max(0, min(len(targets) - 1, at))]
             self.redraw()
 
     def note(self) -> Sequence[Run]:
         targets = self.targets()
-        if len(targets) < 2:
+        if len(targets) < 2 or self._shown() not in targets:
             return ()
         return ((f"{targets.index(self._shown()) + 1} of {len(targets)}", "muted"),)
 
@@ -164,9 +168,21 @@ class TrajectoryPanel(Panel):
         listed = others[: max(0, min(len(others), height // 3))] if height >= 8 else []
         now_ns = self.snapshot.time_ns if self.snapshot is not None else 0
         marks = course(shown, self._changes(), self._moves)
-        lines = plot(shown, marks, now_ns, width, height - len(listed))
+        if marks:
+            lines = plot(shown, marks, now_ns, width, height - len(listed))
+        else:
+            lines = self._unmoved(width)
         lines += [BLANK] * (height - len(listed) - len(lines))
         return [*lines, *(self._small(target, now_ns, width) for target in listed)]
+
+    def _unmoved(self, width: int) -> list[Line]:
+        """A target that nobody has moved yet, and what is asked for it."""
+        lines: list[Line] = [crop((run(self._target, "bold"),), width)]
+        one = self._asking
+        if one is not None:
+            said = ("was asked for ", "muted"), *learned.moved(one), ("  ", "")
+            lines.append(crop((*said, learned.STATES[one.state]), width))
+        return [*lines, (("It has not moved yet.", "soft"),)]
 
     def _small(self, target: str, now_ns: int, width: int) -> Line:
         """One target in a line: name, course, value."""

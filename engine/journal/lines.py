@@ -219,7 +219,7 @@ def value_text(value: str) -> str:
 def _trials(record: r.TrialsRun) -> Words:
     tried = record.trials
     chosen = f"chose {value_text(tried.chosen)}" if tried.chosen else "chose none"
-    text = f"{tried.who} tried {tried.n} values of {tried.target.text}, {chosen}"
+    text = f"{tried.who} tried {len(tried.values)} values of {tried.target.text}, {chosen}"
     return Actor.ENGINE, text, tried.id, tried.target.symbol or ""
 
 

@@ -25,7 +25,7 @@ from widgets.adaptations import AdaptationsPanel
 from widgets.ledger import LedgerPanel
 from widgets.rules import ranges
 from widgets.scoreboard import ScoreboardPanel
-from widgets.trajectory import at_times, course
+from widgets.trajectory import TrajectoryPanel, at_times, course
 
 replace = msgspec.structs.replace
 
@@ -68,7 +68,7 @@ def test_the_ledger_says_where_each_change_stands_with_its_figures_at_every_size
         for name, words in (
             ("trajectory", "entry.min_score"), ("coins", "▼ reduced"), ("pairs", "✕ blocked"),
             ("patterns", "● on"), ("rules", "0–3, 22 h"), ("insights", "SOL/USDT lost"),
-            ("scoreboard", "not enough: 12 of 30"),
+            ("scoreboard", "12 – – not enough"),
         ):  # fmt: skip
             assert words in said(deck, name), name
 
@@ -275,6 +275,22 @@ def test_a_course_goes_in_steps_and_leaves_out_what_was_unset() -> None:
     assert values[0] != values[0]
     assert values[1:] == [0.75, 1.5]
     assert course("nothing", changes, make_moves()) == ()
+
+
+def test_a_target_that_only_asks_has_no_course_yet() -> None:
+    panel = TrajectoryPanel()
+    panel.fit(60, 11)
+    rows = make_learning().changes
+    asks = replace(rows[0], target=replace(SCORE, strategy="technical"))
+    panel.show(world(learning=make_learning(changes=(asks, *rows[1:]))), 0)
+    panel.show_moves(make_moves(), asks.id)
+    assert "It has not moved yet" in panel.text
+    assert "2.0 → 1.75" in panel.text
+    panel.show_moves(make_moves(), "L-8")
+    assert "It has not moved yet" not in panel.text
+    first = panel.selected_key
+    panel.move(-1)
+    assert panel.selected_key not in (first, None)
 
 
 def test_figures_without_proof_are_not_coloured_as_gains() -> None:
