@@ -263,7 +263,7 @@ def _model(
         return None, "the model is switched off"
     feed = desk.feed
     if not _lives(feed) and not (llm.strategist == "ask" and feed.kind is FeedKind.SIM):
-        return None, "no model is asked off the live market"
+        return None, "no live market"
     if feed.manual_time and feed.speed != 1.0:
         return None, "market time runs ahead of any model"
     return OllamaClient(llm.host, llm.model, wake.set), ""

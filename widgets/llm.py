@@ -1,4 +1,4 @@
-"""The language model: how it does, what it was asked, what it said, and what became of that."""
+"""The language model: how it does in each role, what it was asked and said, what became of that."""
 
 from __future__ import annotations
 
@@ -14,7 +14,15 @@ from widgets.lines import BLANK, Line, Run, crop, run, spread
 
 _KEEP = 200
 _EARLIER = 12
-_STATES = {"ok": ("ok", "gain"), "asking": ("asked", "note"), "off": ("off", "muted")}
+_STATES = {
+    "ok": ("ok", "gain"), "asking": ("asked", "note"), "off": ("off", "muted"),
+    "absent": ("absent", "warn"),
+}  # fmt: skip
+_NOTHING = {
+    "strategist": "no condition was wanted",
+    "advisor": "nothing came of it",
+    "reflection": "nothing was found",
+}
 
 
 class LlmPanel(DocumentPanel):
@@ -49,9 +57,11 @@ class LlmPanel(DocumentPanel):
         lines: list[Line] = []
         if view is not None:
             lines += health(view, width)
-            if view.writing:
-                lines += [BLANK, heading("Being written", width)]
-                lines += paragraph(view.writing, width, "note")
+            lines += [line for other in view.others for line in role_health(other, width)]
+            for one in (view, *view.others):
+                if one.writing:
+                    lines += [BLANK, heading("Being written", width, _as(one.role))]
+                    lines += paragraph(one.writing, width, "note")
         if self._calls:
             lines += [BLANK, *_call(self._calls[-1], width)]
             earlier = self._calls[-2 : -2 - _EARLIER : -1]
@@ -87,10 +97,33 @@ def health(view: LlmView, width: int) -> list[Line]:
     return lines
 
 
+def role_health(view: LlmView, width: int) -> list[Line]:
+    """Another role of the model, in a line or two."""
+    text, role = _STATES.get(view.state, (view.state, "warn"))
+    more = f"  {view.reason}" if view.reason else ""
+    state: list[Run] = [(text, f"bold {role}"), run(more, "soft")]
+    if view.collapsed:
+        state.append(("  always the same answer", "warn bold"))
+    facts: list[Fact] = [
+        ("", (run(f"{view.answered}/{view.calls} answered"),)),
+        ("no answer", (_count(view.failed),)),
+        ("too slow", (_count(view.timeouts),)),
+        ("p50", (run(_seconds(view.p50_ms)),)),
+        ("p95", (run(_seconds(view.p95_ms)),)),
+        *((f"{count}×", (run(answer),)) for answer, count in view.answers[:4]),
+    ]
+    return [heading(view.role.capitalize(), width), crop(state, width), *flow(facts, width)]
+
+
+def _as(role: str) -> Sequence[Run]:
+    return () if role == "strategist" else (run(f" by the {role}", "muted"),)
+
+
 def _call(call: LlmCall, width: int) -> list[Line]:
     lines: list[Line] = [_headline(call, width)]
     if call.why_rules:
-        lines.append(crop((("the rules speak: ", "muted"), run(call.why_rules, "warn")), width))
+        instead = "the rules speak: " if call.role == "strategist" else "no answer: "
+        lines.append(crop(((instead, "muted"), run(call.why_rules, "warn")), width))
     if call.checks:
         told: list[Run] = [("checks  ", "muted")]
         for name, passed in call.checks:
@@ -101,7 +134,7 @@ def _call(call: LlmCall, width: int) -> list[Line]:
         text = paragraph(f"{condition} {verdict}".strip(), width - 2, "soft", 3)
         lines += [(sign if index == 0 else ("  ", ""), *line) for index, line in enumerate(text)]
     if not call.verdicts:
-        lines.append((("no condition was wanted", "muted"),))
+        lines.append((run(_NOTHING.get(call.role, ""), "muted"),))
     if call.reply:
         lines += [heading("Reply", width), *paragraph(call.reply, width)]
     if call.prompt:
@@ -112,13 +145,17 @@ def _call(call: LlmCall, width: int) -> list[Line]:
 
 def _headline(call: LlmCall, width: int) -> Line:
     armed = sum(bool(condition) for condition, _ in call.verdicts)
+    came = f"  {armed} of {len(call.verdicts)} armed"
+    if call.role != "strategist":
+        came = f"  {call.role} {call.subject}".rstrip()
     left = [
         run(numbers.clock(call.time_ns), "muted"),
         ("  ", ""),
-        run(fit(call.speaker, 16), "bold"),
-        run(f"  {armed} of {len(call.verdicts)} armed"),
+        run(fit(call.speaker or "nobody", 16), "bold"),
+        run(came),
     ]
-    right = f"{call.prompt_tokens}+{call.reply_tokens} tokens  {_seconds(call.latency_ms)}"
+    took = "recorded" if call.recorded else f"{call.prompt_tokens}+{call.reply_tokens} tokens"
+    right = f"{took}  {_seconds(call.latency_ms)}"
     return spread(left, [run(right if call.model else "", "muted")], width)
 
 

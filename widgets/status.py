@@ -116,8 +116,10 @@ def _llm(view: LlmView | None, told: str) -> Line:
     if told or view is None or view.state == "off":
         return (run(f"LLM {told or 'off'}", "muted"),)
     if view.state == "rules":
-        return (run(f"rules speak: {view.reason.partition(':')[0]}", "warn"),)
-    if view.collapsed:
+        said = f"rules speak: {view.reason.partition(':')[0]}"
+        # Where no model was ever to be asked, nothing is wrong.
+        return (run(said, "warn" if view.model else "muted"),)
+    if view.collapsed or any(other.collapsed for other in view.others):
         return (("LLM always the same", "warn"),)
     return (("LLM ok", "muted"),)
 

@@ -14,6 +14,7 @@ from tests.faults import (
     kills,
     learning,
     live,
+    llm,
     market,
     races,
     rebuild,
@@ -191,6 +192,17 @@ def _planted(_: Path, seed: int, count: int) -> Outcome:
     return Outcome(count, wrong, f"{soon} found within 500, let go after {middle} in the middle")
 
 
+def _misbehaving(_: Path, seed: int, count: int) -> Outcome:
+    reached = llm.misbehaving(count, seed)
+    lags = sorted(reached.lags_ms)
+    late = sum(one > 50 for one in lags) / len(lags)
+    wrong = reached.wrong
+    if late > 0.01:
+        wrong = [*wrong, f"{late:.1%} of the turns took more than 50 ms"]
+    note = f"over the deadline by {reached.worst_over_ms:.0f} ms at most"
+    return Outcome(count, wrong, f"{note}, a turn {lags[-1]:.1f} ms at worst")
+
+
 DRIVERS: tuple[Driver, ...] = (
     Driver("kills", "F1", "kills of a trading engine", 1_000, 24, _killed(kills.random_kills), 6.0),
     Driver("journal-kills", "F1", "kills of an appending journal", 1_000, 12, _journal_kills, 2.0),
@@ -257,6 +269,10 @@ DRIVERS: tuple[Driver, ...] = (
     Driver(
         "hostile", "F42", "hostile strings through a pty", 100_000, 1, _reached(ui.hostile_texts)
     ),
+    Driver("llm-fuzz", "F34", "fuzzed answers", 100_000, 20_000, _listed(llm.fuzzed)),
+    Driver("llm-server", "F35", "calls of a misbehaving server", 500, 20, _misbehaving),
+    Driver("headlines", "F36", "injected headlines", 1_000, 100, _listed(llm.injected)),
+    Driver("collapse", "F37", "models that say one thing", 200, 50, _listed(llm.collapsed)),
 )
 
 

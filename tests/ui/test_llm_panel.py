@@ -71,6 +71,23 @@ def test_where_the_rules_speak_their_reason_stands_in_the_same_place() -> None:
     assert "always the same answer" in panel(view(collapsed=True)).text
 
 
+def test_every_role_has_its_health_its_calls_and_its_stream() -> None:
+    advisor = view(role="advisor", answers=(("agree", 7), ("hold", 2)), timeouts=1, failed=3)
+    reflection = view(role="reflection", state="asking", writing='{"findings": [', answers=())
+    spoke = call(role="advisor", subject="BTC/USDT", verdicts=(("D-7", f"HOLD: {NONCE}"),))
+    told = panel(
+        view(others=(advisor, reflection)), call(), spoke,
+        call(id="L-13", role="reflection", verdicts=(), recorded=True), height=60,
+    ).text  # fmt: skip
+    for words in (
+        "Advisor", "7× agree", "2× hold", "no answer 3", "Reflection", "by the reflection",
+        '{"findings": [', "advisor BTC/USDT", "nothing was found", "recorded",
+    ):  # fmt: skip
+        assert words in told, words
+    absent = view(role="advisor", state="absent", reason="no server")
+    assert "absent  no server" in panel(view(others=(absent,))).text
+
+
 def test_an_answer_is_seen_while_it_is_written() -> None:
     told = panel(view(state="asking", writing='{"conditions": [')).text
     assert "Being written" in told
