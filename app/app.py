@@ -16,7 +16,7 @@ from textual import events
 from textual.binding import Binding
 
 from app import crash, keymap
-from app.actions import Action, for_key, key_label
+from app.actions import Action, for_key, key_label, keys_label
 from app.approving import Approving
 from app.charting import Charting
 from app.choosing import ChoosingApp
@@ -89,7 +89,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.shown_change = ShownChange()
         self.feeder = Feeder(self)
         self.frame = FrameLines(self)
-        self.hints = Hints(self.options.first_run)
+        self.hints = Hints(self.options.first_run, self.options.memory)
         self.homecoming = Homecoming(self)
         self.sampler = Sampler(self, self.options.rate(), self.options.pacing(), self.mono)
         self.received_ns = 0
@@ -375,11 +375,16 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             keys = f"{key_label(action.keys[0])}: " if action.keys else ""
             self.say(f"{keys}{action.title.lower()} is not possible, {why}", "warn")
             return
-        self.hints.did(action.id)
+        self.hints.did(action.id, self.focused_panel())
         self.handler(action)(action.argument)
         screen = self.base_screen()
         if screen is not None:
             self.frame.footer(screen)
+
+    def perform_elsewhere(self, action: Action) -> None:
+        """An action of another screen: open that one, where its target can be read first."""
+        self.switch_mode(action.scope)
+        self.say(f"{action.title}: {keys_label(action)} does it here", "note")
 
     def handler(self, action: Action) -> Callable[[str], None]:
         """The method that does an action."""

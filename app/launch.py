@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
+from app.hints import Memory
 from app.options import AppOptions
 from engine.core.clock import monotonic_ns
 from engine.core.errors import JournalLocked, QuarterdeckError
@@ -95,6 +96,7 @@ def open_screen(
 
     starter = behind or Starter(looks)
     state = config_folder()
+    memory = Memory(state)
     options = AppOptions(
         hz=_number(looks.screen.get("hz")),
         mouse=bool(looks.screen.get("mouse", True)),
@@ -107,7 +109,7 @@ def open_screen(
         served=served,
         inspecting=inspecting,
         web=web,
-        first_run=not (state / "seen").exists(),
+        memory=memory,
         seed=monotonic_ns(),
         shutdown=starter.stop,
     )
@@ -120,7 +122,7 @@ def open_screen(
         return complain(error)
     if starter.refused is not None:
         return complain(starter.refused)
-    _remember_visit(state)
+    memory.visited()
     return code
 
 
@@ -261,14 +263,6 @@ _NOT_SERVED = (
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _remember_visit(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "seen").touch()
-    except OSError:
-        return
 
 
 def complain(error: QuarterdeckError) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from app.hints import Memory
 from engine.core.clock import monotonic_ns
 
 LOCAL_HZ = 10.0
@@ -40,7 +41,8 @@ class AppOptions:
     the screen costs it nothing. `inspecting` means that no engine stands behind the screen,
     only its journal. `web` draws for a browser, where nothing is started and no file is
     written. `seed` names this screen's commands. `keys` are the user's
-    key overrides, action id to keys.
+    key overrides, action id to keys. `memory` keeps which hints are no longer needed;
+    `first_run` shows hints without keeping anything.
     """
 
     hz: float | None = None
@@ -49,6 +51,7 @@ class AppOptions:
     readonly: bool = False
     low_color: bool = False
     first_run: bool = False
+    memory: Memory | None = None
     served: bool = False
     inspecting: bool = False
     web: bool = False

@@ -1,21 +1,32 @@
-"""The command palette: every action of the registry by name, and the themes."""
+"""The command palette: every action of the registry by name, every panel, and the themes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from app.actions import Action, keys_label
+from app.actions import SCREENS, keys_label
+from app.screens import LAYOUTS
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
 
 
+class Entry(NamedTuple):
+    """One line of the palette: its name, more words to find it by, a note and what it does."""
+
+    title: str
+    words: str
+    note: str
+    act: Callable[[], None]
+
+
 class ActionProvider(Provider):
-    """Offers what the registry has on the present screen; disabled actions say why."""
+    """Offers what can be done and gone to; what is disabled here says why."""
 
     @property
     def _deck(self) -> QuarterdeckApp:
@@ -24,43 +35,44 @@ class ActionProvider(Provider):
         assert isinstance(self.app, QuarterdeckApp)
         return self.app
 
-    def _actions(self) -> list[tuple[str, str, Action]]:
+    def entries(self) -> Iterator[Entry]:
+        """Every line, what is possible here before what belongs to another screen."""
+        yield from self._actions(here=True)
+        yield from self._panels()
+        for name in sorted(self._deck.themes):
+            yield Entry(f"Theme {name}", "colours", "", partial(self._deck.views.use_theme, name))
+        yield from self._actions(here=False)
+
+    def _actions(self, here: bool) -> Iterator[Entry]:
         deck = self._deck
         state = deck.state()
-        found = []
+        screens = {name: (key, title) for key, name, title in SCREENS}
         for action in deck.actions:
-            if action.group == "Moving" or action.id == "palette":
+            if action.id == "palette" or here != (action.scope in ("global", state.screen)):
                 continue
-            if action.scope not in ("global", state.screen):
-                continue
-            why = action.why_disabled(state)
+            if here:
+                why = action.why_disabled(state)
+                note = f"not now: {why}" if why else (action.help or action.group)
+            else:
+                key, title = screens[action.scope]
+                note = f"on the {title} screen ({key})"
             keys = keys_label(action)
-            note = f"not now: {why}" if why else (action.help or action.group)
-            found.append((action.title, f"{keys}  {note}" if keys else note, action))
-        return found
+            act = partial(deck.perform if here else deck.perform_elsewhere, action)
+            yield Entry(action.title, action.id, f"{keys}  {note}" if keys else note, act)
+
+    def _panels(self) -> Iterator[Entry]:
+        for key, name, title in SCREENS:
+            for slot in LAYOUTS.get(name, ()):
+                act = partial(self._deck.views.show_panel, name, slot.id)
+                yield Entry(f"Panel {slot.title}", slot.id, f"on the {title} screen ({key})", act)
 
     async def discover(self) -> Hits:
-        for title, note, action in self._actions():
-            yield DiscoveryHit(
-                Content(title), partial(self._deck.perform, action), text=title, help=note
-            )
+        for title, _, note, act in self.entries():
+            yield DiscoveryHit(Content(title), act, text=title, help=note)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
-        for title, note, action in self._actions():
-            score = matcher.match(f"{title} {action.id}")
+        for title, words, note, act in self.entries():
+            score = matcher.match(f"{title} {words}")
             if score > 0:
-                yield Hit(
-                    score,
-                    Content(title),
-                    partial(self._deck.perform, action),
-                    text=title,
-                    help=note,
-                )
-        for name in self._deck.themes:
-            title = f"Theme {name}"
-            score = matcher.match(title)
-            if score > 0:
-                yield Hit(
-                    score, Content(title), partial(self._deck.views.use_theme, name), text=title
-                )
+                yield Hit(score, Content(title), act, text=title, help=note)

@@ -111,8 +111,8 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
         Slot("portfolio", "Portfolio", 0, 8, grows=5),
         Slot("equity", "Equity", 0),
         Slot("limits", "Limits", 1),
-        Slot("breakers", "Breakers", 1, 9, grows=25),
-        Slot("correlation", "Correlation", 1, 13, grows=55),
+        Slot("breakers", "Breakers", 1, 10, grows=25),
+        Slot("correlation", "Correlation", 1, 12, grows=55),
     ),
     "journal": (
         Slot("journal", "Journal", 0),

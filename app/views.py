@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from textual.widgets import Input
@@ -9,6 +11,7 @@ from textual.widgets import Input
 from app import describe, exports
 from app.dialogs import Notice
 from app.filterbar import FilterBar
+from app.options import is_remote
 from widgets.chart import PriceChart
 from widgets.tablepanel import DETAIL_LABEL, TablePanel
 
@@ -16,6 +19,19 @@ if TYPE_CHECKING:
     from app.app import QuarterdeckApp
     from app.chrome import Parts
     from app.screens import DeckScreen
+
+
+MOST_COPIED = 74_000
+"""Bytes that common terminals take in one OSC 52 sequence, once coded."""
+
+
+def whether_it_arrives(environ: Mapping[str, str]) -> str:
+    """What is known of the way to the clipboard: nobody answers, so that it can only be said."""
+    if environ.get("TMUX"):
+        return "which tmux passes on only with set-clipboard on"
+    if is_remote(environ):
+        return "which your own terminal, at the other end of SSH, may refuse"
+    return "if the terminal allows it"
 
 
 class Views:
@@ -26,6 +42,18 @@ class Views:
 
     def do_open_screen(self, name: str) -> None:
         self.deck.switch_mode(name)
+
+    def show_panel(self, screen: str, panel: str) -> None:
+        """Open a screen and give one of its panels the keys."""
+        self.deck.switch_mode(screen)
+        self.deck.call_after_refresh(self._focus, panel)
+
+    def _focus(self, panel: str) -> None:
+        screen = self.deck.base_screen()
+        if screen is not None:
+            screen.focus_panel(panel)
+            self.deck.cursor_moved()
+            self.deck.frame.footer(screen)
 
     def do_move(self, by: str) -> None:
         screen = self.deck.base_screen()
@@ -149,8 +177,12 @@ class Views:
             return
         found = self.detail_rows(screen)
         text = exports.plain(found[1]) if found is not None else key
+        size = len(text.encode())
+        if size > MOST_COPIED:
+            self.deck.say(f"{size:,} bytes are more than terminals take: w writes a file", "warn")
+            return
         self.deck.copy_to_clipboard(text)
-        self.deck.say(f"copied {key} by OSC 52, if the terminal allows it", "note")
+        self.deck.say(f"copied {key} by OSC 52, {whether_it_arrives(os.environ)}", "note")
 
     def do_write_file(self, _argument: str) -> None:
         screen = self.deck.base_screen()
