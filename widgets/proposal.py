@@ -78,6 +78,8 @@ def proposal_lines(proposal: Proposal, quote: str, width: int) -> list[Line]:
         lines += [BLANK, *expected_value(proposal.expected, width)]
     if proposal.factors:
         lines += [BLANK, *size_factors(proposal.factors, width)]
+    if proposal.grows:
+        lines += [BLANK, (run(f"Adds to {proposal.grows}, under its stop and targets.", "soft"),)]
     if proposal.note:
         lines += [BLANK, (run(proposal.note, "soft"),)]
     return lines

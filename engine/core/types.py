@@ -403,6 +403,8 @@ class Proposal(Value, frozen=True):
     """On a perpetual: what the entry puts aside, and the price at which that is lost (0:
     none)."""
     liquidation: float = 0.0
+    grows: str = ""
+    """The position that it adds to; empty where it opens one."""
 
 
 class OrderType(StrEnum):

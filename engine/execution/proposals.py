@@ -69,6 +69,7 @@ class ProposalBook:
         origin: Origin = Origin.ENGINE,
         kind: ProposalClass = ProposalClass.REGULAR,
         why_waits: str = "",
+        grows: str = "",
         id: str = "",
     ) -> Proposal:
         """A new proposal, WAITING, version 1, with its digest and the expiry of its class."""
@@ -98,6 +99,7 @@ class ProposalBook:
             expected=expected,
             origin=origin,
             why_waits=why_waits,
+            grows=grows,
         )
         self._classes[proposal.id] = kind
         return self._keep(_sealed(proposal))

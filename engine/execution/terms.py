@@ -74,7 +74,7 @@ def digest_of(proposal: Proposal) -> str:
     Numbers are written without trailing zeros, so equal terms give equal digests however
     they were computed. State, note and why it waits are no terms.
     """
-    terms = {
+    terms: dict[str, object] = {
         "id": proposal.id,
         "version": proposal.version,
         "symbol": proposal.symbol,
@@ -92,6 +92,8 @@ def digest_of(proposal: Proposal) -> str:
         "expires_ns": proposal.expires_ns,
         "gates": [[gate.code, gate.passed] for gate in proposal.gates],
     }
+    if proposal.grows:
+        terms["grows"] = proposal.grows
     text = msgspec.json.encode(terms, order="sorted")
     return hashlib.sha256(text).hexdigest()
 

@@ -69,7 +69,8 @@ class Asking:
             proposal.id,
             quantity=appraisal.quantity,
             price=appraisal.price,
-            targets=self._exits.planned_targets(wish, appraisal),
+            stop=appraisal.stop if proposal.grows else None,
+            targets=self._targets(proposal, wish, appraisal),
             gates=appraisal.gates,
             factors=appraisal.factors or None,
             note=note,
@@ -80,9 +81,17 @@ class Asking:
             "changed", f"the market moved: {note}", f"approve v{new.version} if it still holds"
         )
 
+    def _targets(self, proposal: Proposal, wish: Wish, appraisal: Appraisal) -> tuple[Decimal, ...]:
+        if proposal.grows:
+            return self._entries.growth.position_of(proposal).targets
+        return self._exits.planned_targets(wish, appraisal)
+
     def _wish_of(self, proposal: Proposal) -> Wish:
         """The wish behind a waiting proposal; a person's own size is kept."""
         desk = self._desk
+        if proposal.grows:
+            growth = self._entries.growth
+            return growth.wish(growth.position_of(proposal), proposal.quantity)
         targets = desk.own_targets.get(proposal.id, ())
         return Wish(
             symbol=desk.symbols[proposal.symbol],
@@ -101,6 +110,12 @@ class Asking:
         """A person's terms: checked against every hard gate, then a new version."""
         desk = self._desk
         old = desk.proposals.check_approval(command.proposal, command.digest, 0, desk.now_ns)
+        if old.grows and (command.stop, command.targets, command.leverage) != (None, None, None):
+            raise CommandRefused(
+                "not_possible",
+                f"{old.id} adds to {old.grows} and takes its stop, targets and leverage",
+                "amend its size, or move them on the position",
+            )
         instrument = desk.symbols[old.symbol].instrument
         short = old.direction is Direction.SHORT
         quantity, stop, targets = command.quantity, command.stop, command.targets
@@ -146,9 +161,7 @@ class Asking:
             quantity=quantity,
             price=appraisal.price,
             stop=stop,
-            targets=targets
-            if targets is not None
-            else self._exits.planned_targets(wish, appraisal),
+            targets=targets if targets is not None else self._targets(old, wish, appraisal),
             leverage=command.leverage,
             gates=appraisal.gates,
             factors=factors,

@@ -167,6 +167,7 @@ class Cycle:
         """What waits too long expires; protection that moved is kept."""
         desk = self._desk
         self._exits.honesty.look()
+        self._entries.growth.withdraw()
         for proposal in desk.proposals.expire_due(desk.now_ns):
             change = ProposalChanged(
                 time_ns=desk.now_ns, proposal=proposal, who=Actor.ENGINE, why="expired"

@@ -92,7 +92,10 @@ class Entries:
         self.appraiser = Appraiser(desk)
         self.appraiser.margin_used = exits.perpetuals.margin_used
         self.follower = Follower(desk)
-        exits.scale_in = Growth(desk, orders, self.appraiser).more
+        self.growth = Growth(
+            desk, orders, exits, self.appraiser,
+            lambda proposal, why: self.wait(self.with_margin(proposal), why),
+        )  # fmt: skip
         self.turnover = Turnover(desk, exits)
         self.learning: Learning | None = None
         self.denied: list[Callable[[Denied], None]] = []
@@ -351,6 +354,8 @@ class Entries:
 
     def send(self, proposal: Proposal, who: Actor, why: str) -> Order:
         """Plan the position, commit approval and intent together, send."""
+        if proposal.grows:
+            return self.growth.send(proposal, who, why)
         desk = self._desk
         symbol = desk.symbols[proposal.symbol]
         approved = desk.proposals.approve(
@@ -438,6 +443,8 @@ class Entries:
     def follow(self, proposal: Proposal, kind: str, ended: ProposalChanged) -> None:
         """Watch a proposal that ended (`ended` says how) without an order as if it were made."""
         targets = self._desk.own_targets.pop(proposal.id, ())
+        if proposal.grows:
+            targets = tuple(map(float, proposal.targets))
         self.follower.add(
             Unmade(
                 id=proposal.id,

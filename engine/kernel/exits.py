@@ -188,7 +188,7 @@ class Exits:
         if event is not None and left > 0 and watch is not None:
             lots = int(left / _lot(watch))
             watch.restore(replace(event, lots=lots))
-        if order.proposal and order.purpose is Purpose.ENTRY:
+        if order.proposal and order.purpose in ENTRIES:
             proposal = desk.proposals.get(order.proposal)
             if proposal is not None and proposal.state is ProposalState.APPROVED:
                 state = ProposalState.FILLED if order.filled else ProposalState.FAILED

@@ -226,6 +226,8 @@ def _still_there(desk: Desk, order: Order, proposal: Proposal | None) -> bool:
         return False
     if proposal is None and desk.book.get(order.position) is None:
         return False
+    if order.purpose is Purpose.SCALE_IN and desk.book.get(order.position) is None:
+        return False
     resting = order.type is OrderType.LIMIT and order.state is not OrderState.SENT
     return resting or desk.feed.manual_time
 
@@ -238,7 +240,7 @@ def _proposals(desk: Desk, recovered: Recovered) -> None:
     for proposal in recovered.proposals:
         desk.proposals.restore(proposal)
         if proposal.state is ProposalState.APPROVED and proposal.id not in alive:
-            done = proposal.id in filled
+            done = proposal.id in filled or _added(recovered, proposal)
             state = ProposalState.FILLED if done else ProposalState.FAILED
             note = "" if done else "the engine stopped before it was filled; nothing was repeated"
             ended = desk.proposals.end(proposal.id, state, note)
@@ -248,6 +250,18 @@ def _proposals(desk: Desk, recovered: Recovered) -> None:
             desk.own_targets[proposal.id] = recovered.own_targets[proposal.id]
         if any(factor.name == OWN_SIZE for factor in proposal.factors):
             desk.own_sizes.add(proposal.id)
+
+
+def _added(recovered: Recovered, proposal: Proposal) -> bool:
+    """Whether the addition of a scale-in reached its position after it was proposed."""
+    side = proposal.direction.entry_side
+    return any(
+        fill.position == proposal.grows
+        and fill.side is side
+        and fill.time_ns >= proposal.created_ns
+        for fill in recovered.fills
+        if proposal.grows
+    )
 
 
 def _control(desk: Desk, recovered: Recovered) -> None:
