@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.recount import AFTER_FEES, BEFORE_FEES
+from app.recount import AFTER_FEES, BEFORE_FEES, alpha_of
 from engine.core.learning import (
     Change,
     ChangeState,
@@ -28,7 +28,7 @@ from engine.core.records import (
     RuleSet,
     TrialsRun,
 )
-from engine.learning.confidence import Sequence
+from engine.learning.confidence import ALPHA, Sequence
 from engine.learning.scoreboard import KINDS as SCORED
 from engine.learning.scoreboard import Scoreboard
 
@@ -71,7 +71,7 @@ class LearnedFold:
                 self._changes[change.id] = change
                 self._shown.pop(change.id, None)
             case ComparedOn(compared=one):
-                gross, net = self._compared.setdefault(one.change, (Sequence(), Sequence()))
+                gross, net = self._counting(one.change)
                 gross.add(one.new_gross - one.old_gross)
                 net.add(one.new_net - one.old_net)
                 self._shown.pop(one.change, None)
@@ -102,6 +102,14 @@ class LearnedFold:
             case _:
                 return
         self._known = None
+
+    def _counting(self, name: str) -> tuple[Sequence, Sequence]:
+        """The comparison of a change, with the share of the error that it was given."""
+        if name not in self._compared:
+            change = self._changes.get(name)
+            alpha = alpha_of(change) if change is not None else ALPHA
+            self._compared[name] = Sequence(alpha), Sequence(alpha)
+        return self._compared[name]
 
     def _change(self, name: str) -> Change:
         """A change with its comparison as far as it has come."""

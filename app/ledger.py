@@ -177,7 +177,7 @@ def figures(evidence: dict[str, Any]) -> str:
     unit = evidence["unit"]
     text = f"n {n}, mean {mean:+.3f} {unit}"
     if evidence["bound"]:
-        sure = f"{1 - evidence['alpha']:.0%}"
+        sure = f"{100 * (1 - evidence['alpha']):.3g} %"
         low, high = (end(evidence[name]) for name in ("low", "high"))
         text += f" in [{low}, {high}] at {sure}"
     else:

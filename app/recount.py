@@ -14,7 +14,7 @@ from app.telling import plain
 from engine.core.learning import Change, ChangeState, Compared, Evidence
 from engine.core.records import OpportunityBegan, OpportunityEnded
 from engine.journal.queries import Reader
-from engine.learning.confidence import sequence_of
+from engine.learning.confidence import ALPHA, sequence_of
 
 BEFORE_FEES = "new less old, before fees"
 AFTER_FEES = "new less old, after fees"
@@ -35,12 +35,18 @@ VERDICTS = {
 """What became of a change, in words."""
 
 
-def counted(compared: Iterable[Compared]) -> tuple[Evidence, Evidence]:
+def alpha_of(change: Change) -> float:
+    """The share of the error that a change was given when it was applied."""
+    shadow = change.shadow
+    return shadow.alpha if shadow is not None and shadow.alpha == shadow.alpha else ALPHA
+
+
+def counted(compared: Iterable[Compared], alpha: float = ALPHA) -> tuple[Evidence, Evidence]:
     """New less old over these comparisons in R, before and after fees, with their ids."""
     rows = tuple(compared)
     ids = tuple(one.opportunity for one in rows)
-    gross = sequence_of(one.new_gross - one.old_gross for one in rows)
-    net = sequence_of(one.new_net - one.old_net for one in rows)
+    gross = sequence_of((one.new_gross - one.old_gross for one in rows), alpha)
+    net = sequence_of((one.new_net - one.old_net for one in rows), alpha)
     return gross.evidence(BEFORE_FEES, "R", ids), net.evidence(AFTER_FEES, "R", ids)
 
 
@@ -50,26 +56,44 @@ def current(change: Change, compared: Sequence[Compared]) -> Change:
 
     if not compared:
         return change
-    shadow, net = counted(compared)
+    shadow, net = counted(compared, alpha_of(change))
     return replace(change, shadow=shadow, net=net)
 
 
 def checks(reader: Reader, name: str) -> list[dict[str, Any]]:
     """Each figure that the ledger wrote for a change beside the one counted again.
 
+    The share of the error is the ledger's own decision and is taken as it stands in the row.
+
     Two figures agree when every number in them is the same; nothing is rounded.
     """
     rows = reader.comparisons(name)
     found: list[dict[str, Any]] = []
     for seq, step in reader.change_steps(name):
-        shadow, net = counted(row.compared for at, row in rows if at < seq)
+        before = (row.compared for at, row in rows if at < seq)
+        shadow, net = counted(before, alpha_of(step.change))
         for figure, stored, again in (
             ("shadow", step.change.shadow, shadow),
             ("net", step.change.net, net),
         ):
             if stored is not None:
                 found.append(_check(figure, step.change.state, stored, again))
+        if step.change.state in _SIGNS:
+            found.append(_verdict(step.change.state, shadow, net))
     return found
+
+
+_SIGNS = {ChangeState.KEPT: 1, ChangeState.ROLLED_BACK: -1}
+
+
+def _verdict(state: ChangeState, shadow: Evidence, net: Evidence) -> dict[str, Any]:
+    """Whether the figures say what the state does: both intervals on the same side of zero."""
+    signs = [1 if one.low > 0 else -1 if one.high < 0 else 0 for one in (shadow, net)]
+    said = "keep" if signs == [1, 1] else "roll back" if signs == [-1, -1] else "undecided"
+    return {
+        "figure": "verdict", "state": str(state), "stored": str(state), "counted_again": said,
+        "agrees": signs == [_SIGNS[state]] * 2,
+    }  # fmt: skip
 
 
 def _check(figure: str, state: ChangeState, stored: Evidence, again: Evidence) -> dict[str, Any]:

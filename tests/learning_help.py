@@ -39,7 +39,7 @@ from engine.core.records import (
     TrialsRun,
 )
 from engine.core.types import Actor, Direction
-from engine.learning.confidence import sequence_of
+from engine.learning.confidence import ALPHA, sequence_of
 from engine.learning.paths import Row, bars_of, packed
 
 START_NS = parse_iso("2025-05-04T12:00:00")
@@ -93,10 +93,10 @@ def comparisons(change: str, n: int, effect: float = 0.2, seed: int = 1) -> list
     return made
 
 
-def shadow_of(compared: Sequence[Compared]) -> tuple[Evidence, Evidence]:
+def shadow_of(compared: Sequence[Compared], alpha: float = ALPHA) -> tuple[Evidence, Evidence]:
     """Both figures of a change from its comparisons: before and after fees."""
-    gross = sequence_of(one.new_gross - one.old_gross for one in compared)
-    net = sequence_of(one.new_net - one.old_net for one in compared)
+    gross = sequence_of((one.new_gross - one.old_gross for one in compared), alpha)
+    net = sequence_of((one.new_net - one.old_net for one in compared), alpha)
     return (
         gross.evidence("new less old, before fees", "R"),
         net.evidence("new less old, after fees", "R"),

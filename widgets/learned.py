@@ -91,7 +91,8 @@ def figures(evidence: Evidence | None) -> tuple[Run, ...]:
     if numbers.known(evidence.mean):
         runs += [("  mean ", "muted"), mean(evidence), run(f" {evidence.unit}", "muted")]
     if evidence.bound:
-        sure = numbers.share(1.0 - evidence.alpha)
+        share = 1.0 - evidence.alpha
+        sure = numbers.share(share, 0 if round(share, 2) == round(share, 3) else 1)
         runs += [(" in ", "muted"), interval(evidence), (f" at {sure}", "muted")]
     elif numbers.known(evidence.mean):
         runs.append(("  no interval", "muted"))

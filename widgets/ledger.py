@@ -48,7 +48,7 @@ class LedgerPanel(TablePanel):
         Column("change", "Before → after", 13, most=18),
         Column("n", "n", 3, "right", rank=1, most=6),
         Column("mean", "Mean R", 6, "right", rank=2, most=8),
-        Column("interval", "95 % interval", 16, rank=3, most=18),
+        Column("interval", "Interval", 16, rank=3, most=18),
         Column("kind", "Kind", 10, rank=4),
         Column("evidence", "Evidence n", 10, "right", rank=5),
         Column("since", "Since", 6, rank=6),

@@ -15,12 +15,19 @@ from engine.core.clock import DAY, HOUR
 from engine.core.commands import AnswerChange, Freeze, RevertChange
 from engine.core.errors import CommandRefused, ConfigError, JournalError
 from engine.core.learning import ChangeState
-from engine.core.records import AnyRecord, ChangeMoved, Followed, ParameterSet, TradeClosed
+from engine.core.records import (
+    AnyRecord,
+    ChangeMoved,
+    ComparedOn,
+    Followed,
+    ParameterSet,
+    TradeClosed,
+)
 from engine.core.views import Counterfactual
 from engine.journal.mailbox import Mailbox
 from tests.faults.journal import open_paper
 from tests.faults.story import started
-from tests.learning_help import START_NS, TRAIL, ledger, make_change
+from tests.learning_help import START_NS, TRAIL, comparisons, ledger, make_change, shadow_of
 from tests.ui.fakehub import make_trade
 
 
@@ -104,6 +111,48 @@ def test_figures_are_counted_again_and_a_forged_one_is_found(db: str, tmp_path: 
     assert {row["id"]: row["agrees"] for row in wrong["changes"]} == {
         "L-1": False, "L-2": True, "L-3": True,
     }  # fmt: skip
+
+
+def test_a_change_is_counted_again_with_the_share_of_the_error_that_it_was_given(
+    tmp_path: Path,
+) -> None:
+    rows = comparisons("L-6", 15)
+    begun, _ = shadow_of((), 0.01)
+    shadow, net = shadow_of(rows, 0.01)
+    change = make_change(6, shadow=begun, net=begun)
+    ended = msgspec.structs.replace(
+        change, state=ChangeState.LAPSED, shadow=shadow, net=net, ended_ns=START_NS + DAY
+    )
+    path = written(
+        tmp_path / "share.db",
+        ChangeMoved(time_ns=START_NS, change=change),
+        *(ComparedOn(time_ns=START_NS, compared=one) for one in rows[:9]),
+    )
+    watched = facts("changes", "L-6", "--check", "--db", path)
+    assert watched["shadow"]["alpha"] == 0.01
+    assert (watched["n"], watched["agrees"]) == (9, True)
+    with open_paper(Path(path)) as journal:
+        for one in rows[9:]:
+            journal.append(ComparedOn(time_ns=START_NS, compared=one))
+        journal.append(ChangeMoved(time_ns=START_NS + DAY, change=ended))
+        journal.barrier()
+    assert facts("changes", "L-6", "--check", "--db", path)["agrees"]
+    assert "at 99 %" in invoke("changes", "L-6", "--db", path).stdout
+
+
+def test_a_verdict_that_its_figures_do_not_bear_out_is_found(tmp_path: Path) -> None:
+    for n, effect, agrees in ((200, 0.6, True), (30, 0.1, False)):
+        rows = comparisons("L-6", n, effect)
+        shadow, net = shadow_of(rows)
+        kept = make_change(6, state=ChangeState.KEPT, shadow=shadow, net=net)
+        path = written(
+            tmp_path / f"{n}.db",
+            *(ComparedOn(time_ns=START_NS, compared=one) for one in rows),
+            ChangeMoved(time_ns=START_NS, change=kept),
+        )
+        code = 0 if agrees else JournalError.exit_code
+        found = facts("changes", "L-6", "--check", "--db", path, expect=code)
+        assert [one["agrees"] for one in found["checks"]] == [True, True, agrees]
 
 
 def test_what_a_person_reads_says_undecided_with_its_figures(db: str) -> None:
