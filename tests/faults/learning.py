@@ -74,8 +74,7 @@ class Lesson:
 
 
 class Market:
-    """One invented market through the school. No edge unless `edge_r` is given: then entries in
-    the first symbol drift their way, in R over their first hours, until `edge_until_ns`."""
+    """One invented market without any edge, taken through the school bar by bar."""
 
     def __init__(self, seed: int, days: int) -> None:
         self.seed = seed
@@ -91,7 +90,6 @@ class Market:
             Weights(self.params).weighers(),
         )
         self.quick = QuickUpdate(self.memory)
-        self.moved: dict[str, Change] = {}
         self.rows: list[Compared] = []
         self.results: list[float] = []
 
@@ -108,7 +106,6 @@ class Market:
     def _keep(self, records: list[AnyRecord], now_ns: int) -> None:
         for record in records:
             if isinstance(record, ChangeMoved):
-                self.moved[record.change.id] = record.change
                 if record.change.state is ChangeState.ASKED:
                     answer = self.school.ledger.answer
                     self._keep(answer(record.change.id, True, Actor.PERSON, "", now_ns), now_ns)
@@ -159,7 +156,7 @@ class Market:
                 self._keep(records, now)
         return Lesson(
             self.seed,
-            list(self.moved.values()),
+            list(self.school.ledger.changes()),
             self.school.ended,
             self.school.trials,
             float(np.mean(self.results)) if self.results else math.nan,
@@ -196,29 +193,27 @@ class Market:
         )
 
 
+STEPS = 60
+"""Steps inside a bar: so many that a stop is hardly overshot, as the bar's path assumes."""
+
+
 def _walk(seed: int, symbol: str, days: int) -> np.ndarray:
     """Bars of a random walk with a common factor, volatility clusters and fat tails."""
-    common = generator(seed, "null common").standard_t(4, (days * 96, 4))
-    own = generator(seed, f"null {symbol}").standard_t(4, (days * 96, 4))
-    shocks = generator(seed, f"null volatility {symbol}").normal(0, 0.15, days * 96)
-    level = np.empty(days * 96)
-    at = 0.0
-    for k, shock in enumerate(shocks):
+    bars = days * 96
+    common = generator(seed, "null common").normal(0, 1, (bars, STEPS))
+    own = generator(seed, f"null {symbol}").normal(0, 1, (bars, STEPS))
+    tails = np.sqrt(4.0 / generator(seed, "null tails").chisquare(4, bars))
+    level, at = np.empty(bars), 0.0
+    for k, shock in enumerate(generator(seed, f"null volatility {symbol}").normal(0, 0.15, bars)):
         at = 0.97 * at + shock
         level[k] = at
-    moves = (0.7 * common + 0.7 * own) * 0.0011 * np.exp(level)[:, None]
-    prices = 1000.0 * np.exp(np.cumsum(moves.ravel()).clip(-3, 3)).reshape(-1, 4)
-    opens = np.concatenate([[1000.0], prices[:-1, 3]])
-    table = np.stack(
-        [
-            opens,
-            np.maximum(prices.max(axis=1), opens),
-            np.minimum(prices.min(axis=1), opens),
-            prices[:, 3],
-        ],
-        axis=1,
-    )
-    return np.round(table, 2)
+    size = 0.0022 / math.sqrt(STEPS) * tails * np.exp(level)
+    moves = (0.7 * common + 0.7 * own) * size[:, None]
+    steps = 1000.0 * np.exp(np.cumsum(moves.ravel() - moves.ravel() ** 2 / 2)).reshape(bars, STEPS)
+    opens = np.concatenate([[1000.0], steps[:-1, -1]])
+    highs = np.maximum(steps.max(axis=1), opens)
+    lows = np.minimum(steps.min(axis=1), opens)
+    return np.round(np.stack([opens, highs, lows, steps[:, -1]], axis=1), 2)
 
 
 def closed_trade(record: OpportunityEnded) -> tuple[Closed, EntryContext]:

@@ -42,6 +42,7 @@ def belief(script: Script) -> dict[str, Any]:
     ledger = desk.ledger
     follower = script.kernel.entries.follower
     rows = script.kernel.exits.rows()
+    school = script.kernel.learning.school
     active = script.state() is Control.ACTIVE
     return {
         "positions": {row.id: msgspec.to_builtins(row) for row in rows},
@@ -60,9 +61,9 @@ def belief(script: Script) -> dict[str, Any]:
         "parameters": [(name, scope, set_.value) for name, scope, set_ in desk.params.items()],
         "ids": desk.ids.counters(),
         "knowledge": _knowledge(script),
-        "changes": [msgspec.json.encode(change) for change in script.kernel.learning.school.ledger.changes()],
-        "frozen": sorted(script.kernel.learning.school.ledger.frozen),
-        "followed for learning": script.kernel.learning.school.following,
+        "changes": [msgspec.json.encode(change) for change in school.ledger.changes()],
+        "frozen": sorted(school.ledger.frozen),
+        "followed for learning": school.following,
         "unmade": [msgspec.json.encode(path.kept(0)) for path in follower.running()],
         "unmade and ended": [msgspec.json.encode(view) for view in desk.followed],
     }  # fmt: skip
