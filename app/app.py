@@ -32,6 +32,7 @@ from app.learning import Learning
 from app.options import AppOptions
 from app.outbox import Outbox
 from app.panels import Feeder
+from app.recalling import Recalling
 from app.sampler import ASK, Sampler
 from app.screens import LAYOUTS, DeckScreen
 from app.shown import Shown, ShownChange
@@ -73,9 +74,10 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.mono: Callable[[], int] = self.options.monotonic
         self.views = Views(self)
         self.controlling = Controlling(self)
+        self.recalling = Recalling(self)
         self._doers = (
             Approving(self), Holding(self), self.controlling, self.views, Charting(self),
-            Drilling(self), Learning(self),
+            Drilling(self), Learning(self), self.recalling,
         )  # fmt: skip
         self.hub = hub
         self._served = self.options.served

@@ -39,6 +39,8 @@ CLASSES: dict[str, str] = {
     "journal": "widgets.journal:JournalPanel",
     "llm": "widgets.llm:LlmPanel",
     "health": "widgets.health:HealthPanel",
+    "honesty": "widgets.honesty:HonestyPanel",
+    "machine": "widgets.machine:MachinePanel",
     "trades": "widgets.trades:TradesPanel",
     "orders": "widgets.orders:OrdersPanel",
     "changes": "widgets.ledger:LedgerPanel",
@@ -77,6 +79,7 @@ class Feeder:
             "trajectory": self._trajectory,
             "reasoning": self._reasoning,
             "decision": self._decision,
+            "machine": self._machine,
             "waterfall": self._waterfall,
             "market": self._paths,
             "positions": self._paths,
@@ -143,6 +146,13 @@ class Feeder:
                 panel.show_decision(chosen)
             elif symbol := self._deck.chosen_symbol():
                 panel.select(symbol)
+
+    def _machine(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
+        screen = self._deck.base_screen()
+        listed: Any = screen.panels.get("reasoning") if screen is not None else None
+        chosen = listed.selected if listed is not None else None
+        moved = listed.moved_to if listed is not None else None
+        self._deck.recalling.follow(panel, chosen, moved)
 
     def _waterfall(self, panel: Any, _view: Snapshot, _now_ns: int) -> None:
         screen = self._deck.base_screen()

@@ -94,6 +94,7 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
     "reasoning": (
         Slot("reasoning", "Reasoning", 0),
         Slot("decision", "Decision", 1),
+        Slot("machine", "Time machine", 1, 15),
         Slot("llm", "Language model", 0, 16),
     ),
     "learning": (
@@ -116,7 +117,8 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
     ),
     "journal": (
         Slot("journal", "Journal", 0),
-        Slot("counterfactuals", "Not made", 0, 12, grows=40),
+        Slot("honesty", "Honesty", 0, 13, grows=40),
+        Slot("counterfactuals", "Not made", 0, 10, grows=40),
         Slot("trades", "Trades", 1),
         Slot("orders", "Orders", 1, 9, grows=40),
         Slot("health", "Health", 1, 13),

@@ -116,6 +116,11 @@ class ReasoningPanel(Panel):
         return next((d for d in shown if d.id == self._key), shown[0] if shown else None)
 
     @property
+    def moved_to(self) -> str | None:
+        """The decision that a person put the cursor on; None while it follows the newest."""
+        return self._key
+
+    @property
     def selected_key(self) -> str | None:
         return self.selected.id if self.selected else None
 
