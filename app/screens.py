@@ -117,8 +117,8 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
     ),
     "journal": (
         Slot("journal", "Journal", 0),
-        Slot("honesty", "Honesty", 0, 13, grows=40),
-        Slot("counterfactuals", "Not made", 0, 10, grows=40),
+        Slot("honesty", "Honesty", 0, 13, grows=30),
+        Slot("counterfactuals", "Not made", 0, 10, grows=30),
         Slot("trades", "Trades", 1),
         Slot("orders", "Orders", 1, 9, grows=40),
         Slot("health", "Health", 1, 13),
