@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from engine.core.clock import MINUTE, monotonic_ns
 from engine.core.errors import CommandRefused, FeedError
@@ -30,8 +31,12 @@ from engine.market import simshock
 from engine.market.bars import accumulate, closed_bar
 from engine.market.pacing import Pacer, checked_speed
 from engine.market.simmodel import SLOTS, Asset, Minutes, PriceModel, asset
+from engine.market.simpast import PastBars
 from engine.market.simtape import SLOT_NS, Rounding, Timing
 from engine.market.symbols import common_quote
+
+if TYPE_CHECKING:
+    from engine.market.simmodel import Floats
 
 # A median tick's worth in units of quote, and the ordinary half spread in parts of the price.
 _TICK_WORTH = 25_000.0
@@ -83,7 +88,7 @@ class SimFeed:
         self._script = deque(sorted(shocks))
         self.shocks: list[tuple[int, str, str]] = []
         self._instruments: dict[str, Instrument] = {}
-        self._history: dict[str, deque[Bar]] = {}
+        self._past: dict[str, PastBars] = {}
         self._position = 0
         self._model: PriceModel | None = None
         self._events: Iterator[tuple[int, MarketEvent]] = iter(())
@@ -131,6 +136,8 @@ class SimFeed:
         due = self._pacer.due_ns()
         while self._next is not None and len(out) < limit and self._next[0] <= due:
             out.append(self._take())
+            if type(out[-1]) is History:
+                break  # one at a time: together they are the most that a start ever holds
         return out
 
     def wait_s(self) -> float:
@@ -186,8 +193,8 @@ class SimFeed:
 
         For a kernel that resumes and needs its indicators warm without playing the past.
         """
-        bars = tuple(self._history.get(symbol, ()))
-        return History(symbol=symbol, bars=bars[max(0, len(bars) - count) :])
+        past = self._past.get(symbol)
+        return History(symbol=symbol, bars=past.last(count) if past is not None else ())
 
     def stop(self) -> None:
         self._events = iter(())
@@ -203,7 +210,7 @@ class SimFeed:
         self._last_ns, event = self._next
         self._position += 1
         if type(event) is Bar:
-            self._history[event.symbol].append(event)
+            self._past[event.symbol].add(event)
         self._next = (
             (self._last_ns, self._marks.popleft()) if self._marks else next(self._events, None)
         )
@@ -215,14 +222,10 @@ class SimFeed:
         begin = self._begin_ns
         first_minute = begin // MINUTE - warmup
         self._model = PriceModel(assets, self._seed, first_minute, self._edge)
-        past = self._model.advance(warmup) if warmup else None
-        for i, symbol in enumerate(self.symbols):
-            bars = self._past_bars(i, past) if past is not None else ()
-            self._history[symbol] = deque(bars, maxlen=max(warmup, 1))
-            if bars:
-                yield begin, History(symbol=symbol, bars=bars)
-        # This generator lives as long as the market; what it warmed up with need not.
-        del past
+        self._warm_up(warmup)
+        for symbol in self.symbols:
+            if warmup:
+                yield begin, self.history(symbol, warmup)
         reason = f"simulated market, seed {self._seed}" + (
             f", planted edge {self._edge:+g} sd" if self._edge else ""
         )
@@ -233,7 +236,7 @@ class SimFeed:
         timing = Timing(self._seed, len(self.symbols))
         minute_ns = begin
         while True:
-            yield from self._minute(minute_ns, self._model.advance(1), timing)
+            yield from self._minute(minute_ns, next(self._model.advance(1)), timing)
             minute_ns += MINUTE
 
     def _minute(
@@ -310,35 +313,23 @@ class SimFeed:
             strain *= shock.strain(time_ns)
         return raw * math.exp(shift), strain
 
-    def _past_bars(self, index: int, past: Minutes) -> tuple[Bar, ...]:
-        """The warm-up's 1m bars of one symbol, aggregated from the ticks nobody saw."""
+    def _warm_up(self, minutes: int) -> None:
+        """The minutes before the first: bars of every symbol, of ticks that nobody saw."""
+        assert self._model is not None  # made just before
+        self._past = {symbol: PastBars(symbol, max(minutes, 1)) for symbol in self.symbols}
+        open_ns = self._begin_ns - minutes * MINUTE
+        for part in self._model.advance(minutes) if minutes else ():
+            for i, symbol in enumerate(self.symbols):
+                self._past[symbol].take(open_ns, *self._bars_of(i, part))
+            open_ns += len(part.stress) * MINUTE
+
+    def _bars_of(self, index: int, part: Minutes) -> tuple[Floats, ...]:
+        """Open, high, low, close and volume of each minute for one symbol."""
         column = self._column[index]
-        rounding = self._round[index]
-        raw = past.prices[:, :, column]
-        prices = rounding.prices(raw)
-        volume = (past.sizes[:, :, column] * _TICK_WORTH / raw).sum(axis=1)
-        opens = range(self._begin_ns - len(prices) * MINUTE, self._begin_ns, MINUTE)
-        columns = (
-            prices[:, 0].tolist(),
-            prices.max(axis=1).tolist(),
-            prices.min(axis=1).tolist(),
-            prices[:, -1].tolist(),
-            volume.tolist(),
-        )
-        symbol = self.symbols[index]
-        return tuple(
-            Bar(
-                symbol=symbol,
-                open_ns=open_ns,
-                span_ns=MINUTE,
-                open=o,
-                high=h,
-                low=low,
-                close=c,
-                volume=v,
-            )
-            for open_ns, o, h, low, c, v in zip(opens, *columns, strict=True)
-        )
+        raw = part.prices[:, :, column]
+        prices = self._round[index].prices(raw)
+        volume = (part.sizes[:, :, column] * _TICK_WORTH / raw).sum(axis=1)
+        return prices[:, 0], prices.max(axis=1), prices.min(axis=1), prices[:, -1], volume
 
 
 def _checked_edge(edge: float) -> float:

@@ -10,7 +10,7 @@ and a Markov chain of calm, ordinary and wild hours. One process is common to al
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 SLOTS = 16
 """Ticks of each symbol in a minute: one every 3.75 s."""
+
+PART = 512
+"""Minutes that are made of what was drawn at a time."""
 
 EDGE_MINUTES = 15
 """A planted edge looks back and forward one decision bar of the default timeframe."""
@@ -112,8 +115,12 @@ class PriceModel:
         """Make one asset more volatile; it calms down over about twenty minutes."""
         self._boost[index] = max(self._boost[index], factor)
 
-    def advance(self, count: int) -> Minutes:
-        """The next `count` minutes."""
+    def advance(self, count: int) -> Iterator[Minutes]:
+        """The next `count` minutes, in parts. The model goes on where the last part ended.
+
+        All are drawn before the first part, but only what the later parts need is held: a
+        warm-up of weeks made as a whole would be the largest thing that the engine ever holds.
+        """
         import numpy as np
 
         rng, processes = self._rng, len(self._variance)
@@ -122,28 +129,35 @@ class PriceModel:
         chi = rng.chisquare(_DEGREES, (count, processes))
         scale = np.minimum(np.sqrt((_DEGREES - 2) / chi), _SCALE_BOUND)
         shock = scale * normal.sum(axis=1) / math.sqrt(SLOTS)
-        sizes = np.exp(0.9 * rng.standard_normal((count, SLOTS, processes - 1)))
-        coin = rng.random((count, SLOTS, processes - 1))
+        sizes = rng.standard_normal((count, SLOTS, processes - 1))
+        coin = rng.random((count, SLOTS, processes - 1), dtype=np.float64)
         sigma, drift = self._volatilities(shock, rng.random(count))
 
-        own = normal[:, :, 1:] * (sigma[:, 1:] * scale[:, 1:])[:, None, :]
-        common_std = sigma[:, :1] * scale[:, :1]
         weight = np.sqrt(self._shares) * self._sigma
-        joint = (normal[:, :, :1] * common_std[:, None, :]) * weight
-        variance = (sigma[:, 1:] * scale[:, 1:]) ** 2 + (common_std * weight) ** 2
-        steps = (own + joint) / math.sqrt(SLOTS)
-        steps += ((drift - variance / 2) / SLOTS)[:, None, :]
+        begun, moved = self._log, np.zeros(processes - 1)
+        for first in range(0, count, PART):
+            part = slice(first, first + PART)
+            own = normal[part, :, 1:] * (sigma[part, 1:] * scale[part, 1:])[:, None, :]
+            common_std = sigma[part, :1] * scale[part, :1]
+            joint = (normal[part, :, :1] * common_std[:, None, :]) * weight
+            variance = (sigma[part, 1:] * scale[part, 1:]) ** 2 + (common_std * weight) ** 2
+            steps = (own + joint) / math.sqrt(SLOTS)
+            steps += ((drift[part] - variance / 2) / SLOTS)[:, None, :]
 
-        path = self._log + steps.reshape(count * SLOTS, -1).cumsum(axis=0)
-        self._log = path[-1].copy()
-        stress = np.sqrt(sigma[:, 1:] ** 2 + (sigma[:, :1] * weight) ** 2) / self._sigma
-        lean = np.tanh(steps / self._sigma * math.sqrt(SLOTS))
-        return Minutes(
-            prices=np.exp(path).reshape(count, SLOTS, -1),
-            sizes=sizes * stress[:, None, :],
-            buys=coin < 0.5 + 0.3 * lean,
-            stress=stress,
-        )
+            path = steps.reshape(-1, processes - 1).copy()
+            path[0] += moved
+            path = path.cumsum(axis=0)
+            moved = path[-1].copy()
+            path += begun
+            self._log = path[-1].copy()
+            stress = np.sqrt(sigma[part, 1:] ** 2 + (sigma[part, :1] * weight) ** 2) / self._sigma
+            lean = np.tanh(steps / self._sigma * math.sqrt(SLOTS))
+            yield Minutes(
+                prices=np.exp(path).reshape(-1, SLOTS, processes - 1),
+                sizes=np.exp(0.9 * sizes[part]) * stress[:, None, :],
+                buys=coin[part] < 0.5 + 0.3 * lean,
+                stress=stress,
+            )
 
     def _volatilities(self, shock: Floats, coin: Floats) -> tuple[Floats, Floats]:
         """Volatility of every process and planted drift of every asset, minute by minute.

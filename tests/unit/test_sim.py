@@ -13,6 +13,7 @@ from engine.core.errors import CommandRefused, FeedError
 from engine.core.types import Bar, History, MarketEvent, SimMark, Tick
 from engine.market.sim import SimFeed
 from engine.market.simmodel import PriceModel, asset
+from engine.market.simpast import PastBars
 
 BEGIN_NS = 1_746_000_000 * SECOND
 BASES = ("BTC", "ETH", "SOL")
@@ -26,7 +27,11 @@ def closes(edge: float, span: int) -> list[np.ndarray]:
     markets = []
     for seed in range(SEEDS):
         model = PriceModel([asset(b, seed) for b in BASES], seed, 0, edge)
-        markets.append(model.advance(MINUTES).prices[span - 1 :: span, -1, :])
+        markets.append(
+            np.concatenate([part.prices[:, -1, :] for part in model.advance(MINUTES)])[
+                span - 1 :: span
+            ]
+        )
     return markets
 
 
@@ -267,3 +272,27 @@ def test_a_shock_needs_a_running_market() -> None:
     idle = SimFeed(("BTC/USDT",), 1, BEGIN_NS)
     with pytest.raises(CommandRefused):
         idle.shock("news_up", "BTC/USDT")
+
+
+@pytest.mark.parametrize("played", [0, 7, 30])
+def test_what_is_remembered_of_the_past_is_its_last_minutes_as_they_were(played: int) -> None:
+    bars = tuple(
+        Bar(
+            symbol="A/USDT", open_ns=k * MINUTE, span_ns=MINUTE, open=1.1 + k, high=2.2 + k,
+            low=0.3 + k, close=1.7 + k, volume=0.1 * k,
+        )
+        for k in range(20 + played)
+    )  # fmt: skip
+    past = PastBars("A/USDT", 20)
+    for first in (0, 8):
+        part = bars[first : 8 if first == 0 else 20]
+        columns = (
+            np.array([getattr(bar, name) for bar in part])
+            for name in ("open", "high", "low", "close", "volume")
+        )
+        past.take(part[0].open_ns, *columns)
+    for bar in bars[20:]:
+        past.add(bar)
+    assert past.last(1_000) == bars[-20:]
+    assert past.last(5) == bars[-5:]
+    assert past.last(0) == ()
