@@ -23,13 +23,11 @@ from engine.risk.contexts import Known
 class Bearing:
     """What knowledge makes of one entry.
 
-    `known` is what forbids it, `factors` what its size is multiplied by. `order` multiplies
-    the rank of a candidate that is worth anything.
+    `known` is what forbids it, `factors` what its size is multiplied by.
     """
 
     known: Known
     factors: tuple[tuple[str, float], ...]
-    order: float = 1.0
 
     @property
     def size_factor(self) -> float:
@@ -85,7 +83,6 @@ class Memory:
                 rule=rules.refusal,
             ),
             factors=(*factors, *rules.factors),
-            order=self.order(symbol, strategy, pattern),
         )
 
     def order(self, symbol: str, strategy: str, pattern: str) -> float:

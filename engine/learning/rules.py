@@ -111,8 +111,9 @@ class RuleBook:
         """The rules whose condition holds for this symbol now."""
         if not self._rules:
             return ()
+        hour, weekday = hour_of(now_ns), weekday_of(now_ns)
         return tuple(
-            rule for rule in self._rules.values() if holds(rule, symbol, vol_level, now_ns)
+            [r for r in self._rules.values() if _matches(r, symbol, vol_level, hour, weekday)]
         )
 
     def verdict(self, symbol: str, vol_level: str, now_ns: int) -> Verdict:
@@ -206,12 +207,16 @@ class RuleBook:
 
 def holds(rule: Rule, symbol: str, vol_level: str, now_ns: int) -> bool:
     """Whether a rule is on and its condition holds."""
+    return _matches(rule, symbol, vol_level, hour_of(now_ns), weekday_of(now_ns))
+
+
+def _matches(rule: Rule, symbol: str, vol_level: str, hour: int, weekday: int) -> bool:
     return (
         rule.active
+        and (not rule.hours or hour in rule.hours)
+        and (not rule.weekdays or weekday in rule.weekdays)
         and (not rule.symbol or rule.symbol == symbol)
         and (not rule.vol_level or rule.vol_level == vol_level)
-        and (not rule.hours or hour_of(now_ns) in rule.hours)
-        and (not rule.weekdays or weekday_of(now_ns) in rule.weekdays)
     )
 
 
