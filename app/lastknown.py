@@ -42,6 +42,7 @@ from engine.portfolio.levels import by_leverage
 from engine.portfolio.pnl import pnl, pnl_pct
 
 TRADES = 500
+LIVED = 50
 ORDERS = 100
 ENDED = 30
 RECENT = 500
@@ -91,6 +92,7 @@ def last_known(
         counterfactuals=tuple(reader.counterfactuals(ORDERS)),
         levels=by_leverage(trades),
         honesty=honesty_of(reader),
+        lived=tuple(reversed(reader.lived(LIVED))),
         health=_health(status),
         acks=(),
         breakers=_breakers(reader),

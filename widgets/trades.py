@@ -8,8 +8,8 @@ from engine.core.types import Trade
 from engine.core.views import Snapshot
 from widgets import numbers, words
 from widgets.columns import Column
-from widgets.facts import flow
-from widgets.lines import Line, Run
+from widgets.facts import Fact, flow
+from widgets.lines import Line, Run, run
 from widgets.rows import Row
 from widgets.tablepanel import TablePanel
 
@@ -80,9 +80,32 @@ class TradesPanel(TablePanel):
                 ("Fees", [(numbers.money(trade.fees), "")]),
                 ("Regime", [(trade.regime.replace("_", " ").lower() or numbers.NONE, "")]),
                 ("Sure", [(numbers.share(trade.confidence), "")]),
+                *self._lived(trade),
             ],
             width,
         )
+
+    def _lived(self, trade: Trade) -> list[Fact]:
+        """Its pattern and result in R, and how far the price went on after the exit."""
+        lived = self.snapshot.lived if self.snapshot else ()
+        entry = next((one for one in lived if one.closed.trade.id == trade.id), None)
+        if entry is None:
+            return []
+        left, sign = float(trade.exit_price), trade.direction.sign
+        after = [(m, (price / left - 1.0) * sign * 100.0) for m, price in entry.after]
+        result = entry.closed.gross_r
+        facts: list[Fact] = [
+            ("Gross", [(f"{numbers.number(result, 2, sign=True)} R", numbers.role(result))]),
+            ("Pattern", [run(entry.context.pattern, "")]),
+        ]
+        facts += [
+            (f"{minutes} min after", [(numbers.percent(moved), numbers.role(-moved))])
+            for minutes, moved in after
+            if moved == moved
+        ]
+        if entry.missed_pct > 0.0:
+            facts.append(("Missed", [(numbers.percent(entry.missed_pct), "warn")]))
+        return facts
 
     def note(self) -> Sequence[Run]:
         trades = self.snapshot.trades if self.snapshot else ()

@@ -12,6 +12,7 @@ from decimal import Decimal
 from engine.core.commands import Ack
 from engine.core.honesty import HonestyView
 from engine.core.learning import LearningView
+from engine.core.lived import JournalEntry
 from engine.core.types import (
     Account,
     Actor,
@@ -393,6 +394,8 @@ class Snapshot(Value, frozen=True):
     llm: LlmView | None = None
     levels: tuple[LevelView, ...] = ()
     honesty: HonestyView | None = None
+    lived: tuple[JournalEntry, ...] = ()
+    """The newest closed trades with what was known at their entry and what came after."""
     learning: LearningView | None = None
     absences: tuple[Absence, ...] = ()
 

@@ -18,6 +18,9 @@ from engine.kernel.desk import Desk
 MARKS = (1, 5, 15)
 """Minutes after the exit."""
 
+SHOWN = 50
+"""Trades that a snapshot tells the context of."""
+
 LATE_NS = MINUTE
 """How late a price may be and still be that minute's; on bars at most one bar."""
 
@@ -28,15 +31,31 @@ class Afterwards:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._following: dict[str, list[JournalEntry]] = {}
+        self._newest: dict[str, JournalEntry] = {}
+        self._shown: tuple[JournalEntry, ...] | None = None
 
     def add(self, entry: JournalEntry) -> None:
         """Begin to follow a trade that has just closed."""
         self._following.setdefault(entry.context.symbol, []).append(entry)
+        self._keep(entry)
 
     def restore(self, entry: JournalEntry) -> None:
         """Go on after a restart, unless it was over."""
+        self._keep(entry)
         if len(entry.after) < len(MARKS):
             self.add(entry)
+
+    def _keep(self, entry: JournalEntry) -> None:
+        self._newest[entry.closed.trade.id] = entry
+        if len(self._newest) > SHOWN:
+            del self._newest[next(iter(self._newest))]
+        self._shown = None
+
+    def newest(self) -> tuple[JournalEntry, ...]:
+        """The newest trades as they stand; the same object until one of them moved."""
+        if self._shown is None:
+            self._shown = tuple(self._newest.values())
+        return self._shown
 
     def on_price(self, symbol: str, price: float, now_ns: int, span_ns: int = 0) -> None:
         """One price; of a bar its close, with the bar's span."""
@@ -75,6 +94,8 @@ class Afterwards:
         if len(after) == len(MARKS):
             entry = replace(entry, missed_pct=_missed(entry))
         self._desk.record(TradeJournalled(time_ns=self._desk.now_ns, entry=entry))
+        if entry.closed.trade.id in self._newest:
+            self._keep(entry)
         return entry
 
 

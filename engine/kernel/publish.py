@@ -16,6 +16,7 @@ import msgspec
 
 from engine.core.clock import MILLISECOND, MINUTE, SECOND, monotonic_ns
 from engine.core.learning import LearningView
+from engine.core.lived import JournalEntry
 from engine.core.records import Outlooked
 from engine.core.types import Control, FeedKind, Link, Proposal, Value
 from engine.core.views import (
@@ -90,6 +91,7 @@ class Publisher:
         self.llm: Callable[[], LlmView | None] = lambda: None
         self._llm: LlmView | None = None
         self.learning: Callable[[], LearningView | None] = lambda: None
+        self.lived: Callable[[], tuple[JournalEntry, ...]] = tuple
         self._learned: LearningView | None = None
         self._learned_at = 0
         self.meanwhile: Meanwhile | None = None
@@ -145,6 +147,7 @@ class Publisher:
                 learning=self._learning_view(),
                 absences=self.meanwhile.absences if self.meanwhile else (),
                 honesty=self._exits.honesty.view(),
+                lived=self.lived(),
             )
         )
 

@@ -28,6 +28,7 @@ from engine.core.types import Direction, Tick, TradeCondition
 from engine.journal.queries import Reader
 from engine.kernel.appraisal import Wish
 from tests.engine.scripted import BTC, ETH, PRICE, Script
+from widgets.trades import TradesPanel
 
 
 def trade(script: Script, move: float, symbol: str = BTC) -> None:
@@ -324,3 +325,22 @@ def test_knowledge_is_the_same_object_until_something_is_told(tmp_path: Path) ->
         assert script.kernel.knowing.knowledge() is first
         trade(script, 300)
         assert script.kernel.knowing.knowledge() is not first
+
+
+def test_a_trade_s_detail_tells_its_pattern_and_what_came_after(tmp_path: Path) -> None:
+    with Script(tmp_path) as script:
+        trade(script, 300)
+        left = float(script.trades[-1].exit_price)
+        script.price(left * 1.01, after_s=61)
+        snapshot = script.snapshot
+        [entry] = snapshot.lived
+        assert [minutes for minutes, _ in entry.after] == [1]
+        panel = TradesPanel()
+        panel.show(snapshot, snapshot.time_ns)
+        [row] = panel.items(snapshot)
+        text = " ".join(part for line in panel.details(row, 200) for part, _ in line)
+        assert "technical·BULL·LONG" in text
+        assert "1 min after" in text
+        assert script.snapshot.lived is snapshot.lived
+    with Reader(script.path) as reader:
+        assert [repr(one) for one in reader.lived()] == [repr(entry)]
