@@ -77,6 +77,7 @@ class TradesPanel(TablePanel):
             [
                 ("Best", [(numbers.percent(trade.mfe_pct), numbers.role(trade.mfe_pct))]),
                 ("Worst", [(numbers.percent(-trade.mae_pct), numbers.role(-trade.mae_pct))]),
+                ("Kept of best", [(numbers.share(trade.exit_efficiency), "")]),
                 ("Fees", [(numbers.money(trade.fees), "")]),
                 ("Regime", [(trade.regime.replace("_", " ").lower() or numbers.NONE, "")]),
                 ("Sure", [(numbers.share(trade.confidence), "")]),

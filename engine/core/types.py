@@ -8,6 +8,7 @@ Times are nanoseconds UTC and end in `_ns`.
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from enum import StrEnum
 
@@ -580,6 +581,14 @@ class Trade(Value, frozen=True):
     @property
     def won(self) -> bool:
         return self.pnl > 0
+
+    @property
+    def exit_efficiency(self) -> float:
+        """How much of the best unrealised profit the exit kept: min(1, profit / MFE).
+
+        NaN where the position never was in profit: there was nothing to keep.
+        """
+        return min(1.0, self.pnl_pct / self.mfe_pct) if self.mfe_pct > 0.0 else math.nan
 
 
 class TradeCondition(Value, frozen=True):

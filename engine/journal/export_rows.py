@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
@@ -168,7 +169,7 @@ def attribution(reader: Reader, exits: bool = False) -> Iterator[Row]:
 
     For `exits` with the last watch before the end.
     """
-    found = {trade.id: trade.conditions for trade in reader.trades(-1)}
+    found = {trade.id: trade for trade in reader.trades(-1)}
     watches: dict[str, str] = {}
     if exits:
         for _, record in _kind(reader, "position"):
@@ -178,7 +179,9 @@ def attribution(reader: Reader, exits: bool = False) -> Iterator[Row]:
         if exits:
             row["watch"] = watches.get(row["position_id"], "")
             row["peak_capture"] = row["pnl_pct"] / row["mfe"] if row["mfe"] else None
-        conditions = found.get(row["id"])
+        trade = found[row["id"]]
+        kept, conditions = trade.exit_efficiency, trade.conditions
+        row["exit_efficiency"] = kept if math.isfinite(kept) else None
         row["conditions"] = dict(conditions.known) if conditions is not None else None
         row["absent"] = list(conditions.absent) if conditions is not None else None
         yield row

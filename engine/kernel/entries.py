@@ -93,7 +93,7 @@ class Entries:
         self.appraiser.margin_used = exits.perpetuals.margin_used
         self.follower = Follower(desk)
         self.growth = Growth(
-            desk, orders, exits, self.appraiser,
+            desk, orders, exits, self.appraiser, self.follower,
             lambda proposal, why: self.wait(self.with_margin(proposal), why),
         )  # fmt: skip
         self.turnover = Turnover(desk, exits)

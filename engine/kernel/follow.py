@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from engine.core.clock import MINUTE, iso
+from engine.core.clock import MINUTE, SECOND, iso
 from engine.core.errors import QuarterdeckError
 from engine.core.records import AnyRecord, Followed, Following
 from engine.core.types import Bar
@@ -24,6 +24,9 @@ from engine.position.settings import exit_profile
 
 MOST = 200
 """Followed at once; beyond it the oldest is ended as it stands."""
+
+AGAIN_NS = SECOND
+"""What is refused again for the same reason within this time is the same trade."""
 
 SHOWN = 30
 """Running ones in a snapshot, the newest."""
@@ -41,10 +44,11 @@ class Follower:
     def add(self, trade: Unmade, *why: AnyRecord) -> None:
         """Begin to follow, journaled together with the records that say why it was not made.
 
-        A trade that can't be protected has no path and is left out.
+        A trade that can't be protected has no path and is left out, as is a refusal that
+        repeats itself: who asks without end must not fill the journal with one trade.
         """
         desk = self._desk
-        plan = self._plan(trade)
+        plan = None if self._followed_already(trade) else self._plan(trade)
         if plan is None:
             if why:
                 desk.record(*why)
@@ -56,6 +60,14 @@ class Follower:
         path = Path.begin(trade, plan, desk.now_ns)
         self._keep(path)
         desk.record(*why, path.kept(desk.now_ns), desk.cursor())
+
+    def _followed_already(self, trade: Unmade) -> bool:
+        what = (trade.kind, trade.code, str(trade.direction), trade.strategy)
+        since = self._desk.now_ns - AGAIN_NS
+        return trade.kind == "denied" and any(
+            view.time_ns > since and (view.kind, view.code, view.direction, view.strategy) == what
+            for view in (path.view for path in self._paths.get(trade.symbol, ()))
+        )
 
     def _plan(self, trade: Unmade) -> ExitPlan | None:
         desk = self._desk

@@ -27,7 +27,9 @@ from engine.core.types import (
 from engine.kernel.appraisal import Appraisal, Appraiser, Wish
 from engine.kernel.desk import Desk
 from engine.kernel.exits import Exits
+from engine.kernel.follow import Follower
 from engine.kernel.orders import Orders
+from engine.kernel.unmade import Unmade
 from engine.position.events import WatchEvent
 from engine.risk.gates import first_refusal
 
@@ -44,12 +46,14 @@ class Growth:
         orders: Orders,
         exits: Exits,
         appraiser: Appraiser,
+        follower: Follower,
         wait: Callable[[Proposal, str], Proposal],
     ) -> None:
         self._desk = desk
         self._orders = orders
         self._exits = exits
         self._appraiser = appraiser
+        self._follower = follower
         self._wait = wait
         exits.scale_in = self.more
 
@@ -174,21 +178,38 @@ class Growth:
     def _deny(
         self, position: Position, event: WatchEvent, appraisal: Appraisal, gate: Gate
     ) -> None:
+        """Keep who was refused by what, and follow what the addition would have made."""
         desk = self._desk
         desk.tally.denials[gate.code] += 1
-        desk.record(
-            Denied(
-                time_ns=desk.now_ns,
-                id=desk.ids.next("X"),
+        targets = tuple(map(float, position.targets))
+        denied = Denied(
+            time_ns=desk.now_ns,
+            id=desk.ids.next("X"),
+            symbol=position.symbol,
+            decision=position.decision,
+            direction=str(position.direction),
+            code=gate.code,
+            gate=gate,
+            price=event.price,
+            stop=float(position.stop),
+            target=targets[0] if len(targets) == 1 else math.nan,
+            score=position.confidence,
+            quantity=str(appraisal.quantity),
+        )
+        self._follower.add(
+            Unmade(
+                id=denied.id,
                 symbol=position.symbol,
-                decision=position.decision,
-                direction=str(position.direction),
+                kind="denied",
                 code=gate.code,
-                gate=gate,
+                direction=position.direction,
                 price=event.price,
                 stop=float(position.stop),
-                target=math.nan,
+                targets=targets,
+                strategy=position.strategy,
+                regime=position.regime,
                 score=position.confidence,
-                quantity=str(appraisal.quantity),
-            )
+                who=Actor.ENGINE,
+            ),
+            denied,
         )

@@ -1,8 +1,6 @@
-"""A bar as the path a position is shown, and how good an exit was along it."""
+"""A bar as the path a position is shown."""
 
 from __future__ import annotations
-
-import math
 
 
 def bar_path(
@@ -20,11 +18,3 @@ def path_times(open_ns: int, close_ns: int) -> tuple[int, int, int, int]:
     """When the four prices of a bar's path are taken to have been traded."""
     third = (close_ns - open_ns) // 3
     return open_ns, open_ns + third, open_ns + 2 * third, close_ns
-
-
-def exit_efficiency(pnl_pct: float, mfe_pct: float) -> float:
-    """How much of the best unrealised profit an exit kept: min(1, profit / MFE).
-
-    NaN where the position never was in profit: there was nothing to keep.
-    """
-    return min(1.0, pnl_pct / mfe_pct) if mfe_pct > 0 else math.nan

@@ -16,6 +16,7 @@ from engine.core.views import BreakerView
 from engine.journal.queries import Reader
 from engine.kernel.entries import Candidate
 from tests.engine.scripted import BTC, ETH, PRICE, SPAN, Script
+from tests.faults.runaway import runaways
 
 QUICK: Mapping[str, object] = {
     "pos.cooldown_min_per_ticker": 0, "cb.consecutive_losses": 3, "risk.max_daily_risk_pct": 10,
@@ -131,6 +132,10 @@ def test_a_runaway_strategy_is_halted_in_the_call_that_is_one_too_many(tmp_path:
         assert script.send(Resume(id="r-1")).ok
         assert script.state() is Control.ACTIVE
         assert breaker(script, "runaway").state is BreakerState.CLOSED
+
+
+def test_strategies_that_ask_without_end_are_halted_within_a_second_and_stay_so() -> None:
+    assert runaways(600, seed=2) == []
 
 
 def test_a_path_around_the_gates_still_sends_no_more_than_may_be_sent(tmp_path: Path) -> None:

@@ -9,13 +9,15 @@ import pytest
 
 from engine.core.clock import DAY, HOUR, MINUTE
 from engine.core.commands import Pause, Reject, TakeOver
-from engine.core.records import Followed, Following, Noted
-from engine.core.types import Bar
+from engine.core.records import Denied, Followed, Following, Noted
+from engine.core.types import Bar, Direction
 from engine.core.views import Counterfactual
 from engine.journal.codec import decode
 from engine.journal.projections import project
 from engine.journal.queries import Reader
 from engine.journal.recovered import Fold
+from engine.kernel.appraisal import Wish
+from engine.kernel.entries import Candidate
 from tests.engine.scripted import BTC, ETH, PRICE, Script
 
 AGES = (("1m", MINUTE), ("5m", 5 * MINUTE), ("15m", 15 * MINUTE), ("60m", HOUR),
@@ -201,6 +203,26 @@ def test_bars_between_the_last_note_and_the_cursor_are_gone_through_again(
         ended = [(one.ended, one.ended_ns) for one in followed(again)]
         assert ended == ([("", 0)] if before else [("stop_loss", opened + MINUTE)])
         again.price(PRICE)
+
+
+def test_a_refusal_that_repeats_itself_within_a_second_is_one_trade(tmp_path: Path) -> None:
+    with Script(tmp_path) as script:
+        denied(script)
+        decision = script.desk.symbols[BTC].decision
+        assert decision is not None
+        wish = Wish(
+            symbol=script.desk.symbols[BTC], direction=Direction.LONG, strategy="technical",
+            confidence=0.9,
+        )  # fmt: skip
+        again = Candidate(wish.symbol, decision, wish, 1.0)
+        for _ in range(3):
+            script.kernel.entries.propose(again)
+        assert len(script.records(Denied)) == 4
+        assert len(followed(script)) == 1
+        script.wait(2)
+        script.price(PRICE)
+        script.kernel.entries.propose(again)
+        assert len(followed(script)) == 2
 
 
 def test_a_symbol_that_is_left_out_after_a_restart_is_followed_no_further(tmp_path: Path) -> None:

@@ -190,6 +190,9 @@ def test_a_gate_that_is_shut_refuses_the_addition(tmp_path: Path) -> None:
             script.price(float(before.entry_price) * 1.008)
         assert script.position.quantity == before.quantity
         assert {denial.code for denial in script.records(Denied)} == {"position_cap"}
+        followed = script.snapshot.counterfactuals
+        assert {one.id for one in followed} == {d.id for d in script.records(Denied)}
+        assert {one.stop for one in followed} == {float(before.stop)}
 
 
 def test_the_bars_of_a_trade_are_kept(tmp_path: Path) -> None:

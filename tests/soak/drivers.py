@@ -18,6 +18,7 @@ from tests.faults import (
     market,
     races,
     rebuild,
+    runaway,
     ui,
 )
 
@@ -236,6 +237,7 @@ DRIVERS: tuple[Driver, ...] = (
     Driver("resent", "F20", "orders sent again", 1_000, 500, _listed(execution.resent)),
     Driver("filters", "F22", "sizes and prices", 100_000, 10_000, _listed(execution.filters)),
     Driver("histories", "F23", "histories of fills", 100_000, 1_500, _listed(execution.histories)),
+    Driver("runaways", "F27", "calls of a runaway", 1_000_000, 5_000, _listed(runaway.runaways)),
     Driver("frozen", "F29", "frozen symbols", 2_000, 200, _listed(market.frozen_feeds)),
     Driver("frozen-links", "F29", "frozen symbols on a live socket", 50, 4, _frozen_links),
     Driver("silences", "F29", "frozen symbols before an engine", 200, 20, _listed(kernel.silences)),

@@ -12,9 +12,9 @@ from engine.core.exits import ExitReason
 from engine.core.parameters import Parameters, Scope
 from engine.core.types import Direction
 from engine.position import step
-from engine.position.path import exit_efficiency
 from engine.position.watch import PositionWatch
 from tests.position_help import MINUTE, START, plan, walk, watch
+from tests.ui.fakehub import make_trade
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -336,9 +336,10 @@ def test_excursions_are_those_of_the_time_it_was_held() -> None:
     assert out.reason is ExitReason.STOP_LOSS
     assert held.mae_pct == pytest.approx(2.0)
     assert held.mfe_pct == 0.0
-    assert exit_efficiency(1.0, 2.0) == 0.5
-    assert exit_efficiency(3.0, 2.0) == 1.0
-    assert math.isnan(exit_efficiency(-1.0, 0.0))
+    assert make_trade(pnl_pct=1.0, mfe_pct=2.0).exit_efficiency == 0.5
+    assert make_trade(pnl_pct=3.0, mfe_pct=2.0).exit_efficiency == 1.0
+    assert make_trade(pnl_pct=-1.0, mfe_pct=2.0).exit_efficiency == -0.5
+    assert math.isnan(make_trade(pnl_pct=-1.0, mfe_pct=0.0).exit_efficiency)
 
 
 def test_a_stored_watch_of_another_layout_is_refused() -> None:
