@@ -94,21 +94,21 @@ class Opportunities:
                 del self._busy[symbol, direction]
                 followed.busy = False
 
-    def due(self, now_ns: int) -> list[tuple[Opportunity, Bars]]:
-        """Those whose time is over, in the order in which they began."""
-        horizon = int(self._params.get(HORIZON)) * HOUR
-        ended = []
-        while self._open and now_ns - self._open[0].opportunity.opened_ns >= horizon:
-            followed = self._open.popleft()
-            one = followed.opportunity
-            if self._busy.get((one.symbol, one.direction)) is followed:
-                del self._busy[one.symbol, one.direction]
-            ended.append((one, self._bars(followed)))
-            self._trim(one.symbol)
-        return ended
+    def due(self, now_ns: int) -> tuple[Opportunity, Bars] | None:
+        """The oldest whose time is over, with the prices of just that time; None: nobody's.
 
-    def following(self) -> list[Opportunity]:
-        return [followed.opportunity for followed in self._open]
+        One at a time, since valuing and comparing it takes milliseconds.
+        """
+        horizon = int(self._params.get(HORIZON)) * HOUR
+        if not self._open or now_ns - self._open[0].opportunity.opened_ns < horizon:
+            return None
+        followed = self._open.popleft()
+        one = followed.opportunity
+        if self._busy.get((one.symbol, one.direction)) is followed:
+            del self._busy[one.symbol, one.direction]
+        bars = self._bars(followed)
+        self._trim(one.symbol)
+        return one, bars.until(one.opened_ns + horizon)
 
     def _bars(self, followed: Followed) -> Bars:
         one = followed.opportunity

@@ -36,6 +36,11 @@ class Bars:
     def __len__(self) -> int:
         return len(self.times)
 
+    def until(self, end_ns: int) -> Bars:
+        """Those that opened before this time."""
+        count = int(np.searchsorted(self.times, end_ns))
+        return Bars(self.prices[:count], self.times[:count], self.span_ns)
+
 
 @dataclass(slots=True)
 class Trail:
@@ -89,7 +94,7 @@ def packed(bars: Bars, opened_ns: int, tick: float) -> Path:
         span_ns=bars.span_ns,
         count=len(bars),
         unit=unit,
-        prices=base64.b64encode(zlib.compress(body, 6)).decode("ascii"),
+        prices=base64.b64encode(zlib.compress(body, 1)).decode("ascii"),
     )
 
 

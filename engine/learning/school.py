@@ -126,8 +126,9 @@ class School:
     def look(self, now_ns: int, told: Told) -> list[AnyRecord]:
         """What time alone brings: ends and expiries; a new day makes a search of its own."""
         records: list[AnyRecord] = []
-        for opportunity, bars in self._wanted.due(now_ns):
-            records += self._end(opportunity, bars, now_ns, told)
+        due = self._wanted.due(now_ns)
+        if due is not None:
+            records += self._end(*due, now_ns, told)
         records += self.ledger.tick(now_ns)
         today = day_of(now_ns)
         if today != self._day:

@@ -1,0 +1,108 @@
+"""Candidates followed for a day each, in the order in which they began."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from engine.core.clock import HOUR, MINUTE
+from engine.core.learning import Opportunity
+from engine.core.parameters import Parameters
+from engine.core.types import Bar, Direction
+from engine.learning.opportunities import Opportunities
+from engine.learning.school import School
+from tests.property.test_learning_walk import START, opportunity
+
+BTC = "BTC/USDT"
+
+
+def minutes(book: Opportunities, count: int, since: int = START, symbol: str = BTC) -> int:
+    for k in range(count):
+        nan = math.nan
+        at = since + k * MINUTE
+        book.on_bar(symbol, (at, 100.0, 101.0, 99.0, 100.5, nan, nan, nan), MINUTE)
+    return since + count * MINUTE
+
+
+def test_one_at_a_time_in_each_symbol_and_direction() -> None:
+    book = Opportunities(Parameters())
+    book.begin(opportunity(id="a"))
+    assert not book.free(BTC, Direction.LONG)
+    assert book.free(BTC, Direction.SHORT)
+    assert book.free("ETH/USDT", Direction.LONG)
+    minutes(book, 30)
+    book.settle(BTC, lambda one, bars: len(bars) < 10)
+    assert not book.free(BTC, Direction.LONG)
+    book.settle(BTC, lambda one, bars: len(bars) == 30)
+    assert book.free(BTC, Direction.LONG)
+
+
+def test_all_are_told_after_the_same_time_in_the_order_in_which_they_began() -> None:
+    book = Opportunities(Parameters())
+    book.begin(opportunity(id="a"))
+    now = minutes(book, 60)
+    book.begin(opportunity(id="b", symbol="ETH/USDT", opened_ns=now))
+    minutes(book, 60, now, "ETH/USDT")
+    minutes(book, 1_500, now)
+    assert book.due(START + 23 * HOUR) is None
+    first = book.due(START + 40 * HOUR)
+    second = book.due(START + 40 * HOUR)
+    assert first is not None
+    assert second is not None
+    assert (first[0].id, second[0].id) == ("a", "b")
+    assert book.due(START + 40 * HOUR) is None
+    assert len(book) == 0
+
+
+def test_prices_end_with_the_time_and_not_with_the_look() -> None:
+    book = Opportunities(Parameters())
+    book.begin(opportunity(id="a"))
+    minutes(book, 2_000)
+    due = book.due(START + 33 * HOUR)
+    assert due is not None
+    assert len(due[1]) == 24 * 60
+    assert due[1].times[0] == START
+
+
+def test_nothing_is_kept_of_a_symbol_that_nobody_follows() -> None:
+    book = Opportunities(Parameters())
+    minutes(book, 10)
+    assert not book.follows(BTC)
+    book.begin(opportunity(id="a"))
+    minutes(book, 10)
+    assert book.follows(BTC)
+    assert book.due(START + 25 * HOUR) is not None
+    assert not book.follows(BTC)
+
+
+def test_what_a_decision_bar_brought_is_seen_from_both_sides() -> None:
+    seen: list[Any] = []
+
+    def looked(one: Opportunity, bars: Any) -> bool:
+        seen.append((one.direction, bars.prices[-1, 4:].tolist()))
+        return False
+
+    book = Opportunities(Parameters())
+    book.begin(opportunity(id="a"))
+    book.begin(opportunity(id="b", direction=Direction.SHORT))
+    minutes(book, 15)
+    book.brought(BTC, 1.5, -0.4, -1.0)
+    book.settle(BTC, looked)
+    assert seen == [(Direction.LONG, [1.5, 0.0, -1.0]), (Direction.SHORT, [1.5, 0.4, -1.0])]
+
+
+def test_a_restart_takes_the_prices_since_from_history() -> None:
+    school = School(Parameters(), "balanced", lambda: "C-1")
+    one = opportunity(id="a")
+    school.restore([], [], [], [], [one], START + HOUR)
+    bars = [
+        Bar(symbol=BTC, open_ns=START + k * MINUTE, span_ns=MINUTE, open=100.0, high=101.0,
+            low=99.0, close=100.0, volume=1.0)
+        for k in range(-30, 60)
+    ]  # fmt: skip
+    school.history(BTC, bars)
+    due = school._wanted.due(START + 24 * HOUR)
+    assert due is not None
+    assert len(due[1]) == 60
+    school.history(BTC, bars)
+    assert school.following == 0
