@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.recount import AFTER_FEES, BEFORE_FEES, alpha_of
 from engine.core.learning import (
+    REMOVED,
     Change,
     ChangeState,
     CoinScore,
@@ -95,6 +96,8 @@ class LearnedFold:
                 self._pairs[pair.symbol, pair.strategy] = pair
             case PatternScored(pattern=pattern):
                 self._patterns[pattern.id] = pattern
+            case RuleSet(rule=rule) if rule.made_by == REMOVED:
+                self._rules.pop(rule.id, None)
             case RuleSet(rule=rule):
                 self._rules[rule.id] = rule
             case InsightFound(insight=insight):

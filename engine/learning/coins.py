@@ -65,6 +65,9 @@ REDUCED_DAYS = declare(
 
 PERSON = "person"
 
+ASKED_ABOUT = 4
+"""How often a person is asked to let a lock be tried again before it lapses by itself."""
+
 AUTO = "auto"
 """What a person writes to leave a coin to the learners again."""
 
@@ -172,7 +175,7 @@ class CoinScorer:
     ) -> Suggestion:
         days = REDUCED_DAYS if wanted is CoinStatus.REDUCED else UNBLACKLIST_DAYS
         told = f"{score.wins} of {score.trades} won, {score.pnl_pct:+.2f} % in all: {why}"
-        thin = wanted is CoinStatus.REDUCED
+        thin, locks = wanted is CoinStatus.REDUCED, wanted is CoinStatus.BLACKLISTED
         return Suggestion(
             target=Target(kind=TargetKind.COIN, name=score.symbol),
             after=_text(wanted),
@@ -181,7 +184,7 @@ class CoinScorer:
             who=self.name,
             reason=told,
             evidence=results.thin(why) if thin else results.evidence(why),
-            lasts_ns=int(self._params.get(days)) * DAY,
+            lasts_ns=int(self._params.get(days)) * DAY * (ASKED_ABOUT if locks else 1),
         )
 
     def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:

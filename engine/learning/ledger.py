@@ -180,7 +180,8 @@ class ChangeLedger:
         records: list[AnyRecord] = []
         if not self._welcome(one, held, now_ns):
             return records
-        if held is not None:
+        # What holds goes on holding until a person has agreed to loosen it.
+        if held is not None and one.lean is not Lean.LOOSENS:
             records += self._end(held, ChangeState.SUPERSEDED, now_ns, one.reason, str(one.who))
         before = self._applier(one.target).current(one.target)
         if before == one.after:
@@ -211,6 +212,9 @@ class ChangeLedger:
             return False
         if any(asked.target == one.target for asked in self._asked.values()):
             return False
+        if held is not None and one.lean is Lean.LOOSENS and held.change.who == one.who:
+            # Whoever locked it may ask to open it.
+            return held.change.after != one.after and now_ns >= self._paused.get(text, 0)
         if held is not None:
             # Only what is proven may take the place of something that is still being watched.
             proven = one.kind is ChangeKind.VERDICT and held.change.kind is not ChangeKind.VERDICT
@@ -329,7 +333,11 @@ class ChangeLedger:
             )
         del self._asked[change]
         lasts = int(self._params.get(settings.WATCH_DAYS)) * DAY
-        return self._apply(asked, lasts, now_ns, reason or f"admitted by a {who}", who)
+        held = self.in_force(asked.target)
+        records: list[AnyRecord] = []
+        if held is not None:
+            records = self._end(held, ChangeState.SUPERSEDED, now_ns, asked.reason, asked.who)
+        return records + self._apply(asked, lasts, now_ns, reason or f"admitted by a {who}", who)
 
     def revert(self, change: str, who: Actor, reason: str, now_ns: int) -> list[AnyRecord]:
         """Take back what is in force. Raises `CommandRefused` for what is not."""
@@ -384,7 +392,12 @@ class ChangeLedger:
         if state not in UNPAUSED:
             self._pause(change.target, now_ns)
         self._remember(ended)
-        return [ChangeMoved(time_ns=now_ns, change=ended, why=why, who=who), *moved]
+        told = ChangeMoved(time_ns=now_ns, change=ended, why=why, who=who)
+        # Who asked to loosen it asked about what is no more.
+        gone = [asked for asked in self._asked.values() if asked.target == change.target]
+        said = "what it would replace has ended"
+        refused = [r for asked in gone for r in self._refuse(asked, now_ns, said, who)]
+        return [told, *moved, *refused]
 
     def _pause(self, target: Target, now_ns: int) -> None:
         days = int(self._params.get(settings.PAUSE_DAYS))

@@ -23,7 +23,13 @@ from engine.core.learning import (
 )
 from engine.core.parameters import Parameters
 from engine.core.records import PairScored
-from engine.learning.coins import MIN_TRADES, REDUCE_WINRATE, UNBLACKLIST_DAYS, came_round
+from engine.learning.coins import (
+    ASKED_ABOUT,
+    MIN_TRADES,
+    REDUCE_WINRATE,
+    UNBLACKLIST_DAYS,
+    came_round,
+)
 from engine.learning.confidence import Sequence
 from engine.learning.order import tilt
 from engine.learning.results import Results, share
@@ -113,7 +119,7 @@ class PairTable:
             who=self.name,
             reason=why,
             evidence=results.evidence(why),
-            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS)) * DAY,
+            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS)) * DAY * (ASKED_ABOUT if block else 1),
         )
 
     def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:

@@ -27,7 +27,7 @@ from engine.core.learning import (
 from engine.core.parameters import Parameters, declare, family_of
 from engine.core.records import PatternScored
 from engine.core.types import Direction
-from engine.learning.coins import MIN_TRADES, UNBLACKLIST_DAYS, came_round
+from engine.learning.coins import ASKED_ABOUT, MIN_TRADES, UNBLACKLIST_DAYS, came_round
 from engine.learning.confidence import Sequence
 from engine.learning.order import TILT_SHOWN, TILT_THIN
 from engine.learning.results import Results, share
@@ -194,7 +194,9 @@ class PatternLibrary:
             who=self.name,
             reason=why,
             evidence=results.evidence(why),
-            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS)) * DAY,
+            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS))
+            * DAY
+            * (ASKED_ABOUT if not active else 1),
         )
 
     def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:

@@ -10,6 +10,7 @@ from engine.core.clock import DAY
 from engine.core.ids import source
 from engine.core.learning import (
     ChangeKind,
+    ChangeState,
     CoinStatus,
     Insight,
     InsightKind,
@@ -21,9 +22,11 @@ from engine.core.learning import (
     TargetKind,
 )
 from engine.core.parameters import Parameters
-from engine.core.types import Direction
+from engine.core.records import ChangeMoved
+from engine.core.types import Actor, Direction
 from engine.learning.coins import PERSON
 from engine.learning.confidence import ALPHA, sequence_of
+from engine.learning.ledger import ChangeLedger
 from engine.learning.memory import Memory
 from engine.learning.patterns import recognise
 from engine.learning.quick import QuickUpdate
@@ -165,6 +168,27 @@ def test_a_blacklisted_coin_gets_one_test_trade_after_its_days() -> None:
     _, said = taught([2.0], memory)
     [after] = of(said, TargetKind.COIN)
     assert after.after == '"blacklisted"'
+
+
+def test_a_blacklist_holds_until_a_person_lets_the_coin_be_tried() -> None:
+    memory, said = taught([-1.0] * 60)
+    numbers = iter(range(1, 100))
+    ledger = ChangeLedger(Parameters(), memory.appliers(), lambda: f"C-{next(numbers)}")
+    [verdict, *_] = [one for one in of(said, TargetKind.COIN) if one.kind is ChangeKind.VERDICT]
+    ledger.suggest(verdict, START)
+    assert memory.coins.score(BTC).status is CoinStatus.BLACKLISTED
+    ledger.tick(START + 7 * DAY)
+    [ask] = memory.coins.daily(START + 7 * DAY, START + 6 * DAY)
+    [moved] = ledger.suggest(ask, START + 7 * DAY)
+    assert isinstance(moved, ChangeMoved)
+    assert moved.change.state is ChangeState.ASKED
+    # Asking loosens nothing.
+    assert memory.coins.refusal(BTC) == "blacklisted by C-1"
+    ledger.answer(moved.change.id, True, Actor.PERSON, "", START + 7 * DAY)
+    assert memory.coins.score(BTC).status is CoinStatus.PROBATION
+    assert ledger.find("C-1").state is ChangeState.SUPERSEDED
+    ledger.revert(moved.change.id, Actor.PERSON, "", START + 8 * DAY)
+    assert memory.coins.score(BTC).status is CoinStatus.BLACKLISTED
 
 
 def test_a_test_trade_is_the_only_one_until_somebody_decides() -> None:
