@@ -258,6 +258,7 @@ def _model(
     if options.llm_replies is not None:
         if not desk.feed.manual_time:
             raise ConfigError("a live market hears no recorded replies", "leave --llm-replies out")
+        desk.replays_replies = True
         return RecordedModel(recorded.load(options.llm_replies), lambda: desk.now_ns), ""
     if not llm.enabled:
         return None, "the model is switched off"

@@ -33,10 +33,10 @@ class Conditions:
     def speak_if_due(self) -> None:
         """Begin a turn when its time has come and some market is known. Asked every cycle."""
         desk, strategist = self._desk, self._desk.strategist
-        if strategist is None or not any(symbol.ready for symbol in desk.symbols.values()):
+        if strategist is None or not strategist.turns(desk.now_ns):
             return
-        if strategist.due(desk.now_ns):
-            situation = self.situations.now()
+        if any(symbol.ready for symbol in desk.symbols.values()) and strategist.due(desk.now_ns):
+            situation = self.situations.now(strategist.line.model is not None)
             spoken = strategist.speak(situation, desk.ids.next("L"))
             if spoken is not None:
                 self._take(spoken, situation)
@@ -45,9 +45,9 @@ class Conditions:
         """Take what the model has answered meanwhile. Asked on every turn of the loop."""
         strategist = self._desk.strategist
         if strategist is not None and strategist.waiting:
-            spoken = strategist.look(self.situations.now)
+            spoken = strategist.look(lambda: self.situations.now(False))
             if spoken is not None:
-                self._take(spoken, self.situations.now())
+                self._take(spoken, self.situations.now(False))
 
     @property
     def answer_ns(self) -> int:

@@ -144,6 +144,8 @@ class Desk:
     """Whom entries wait for; None where nobody is asked."""
     reflector: Line | None = None
     """Who thinks over closed trades beside the statistics; None where nobody is asked."""
+    replays_replies: bool = False
+    """Whether the model's answers come from a recording, at their engine time."""
     headlines: deque[Headline] = field(default_factory=lambda: deque(maxlen=200))
     """News, each from when it could be read."""
     triggered: list[TradeCondition] = field(default_factory=list)

@@ -171,10 +171,10 @@ class Kernel:
         for moved in recovered.parameters:
             desk.hub.append(*streamed_move(moved), KEPT)
         self.knowing.restore(recovered.lived, recovered.last_ns)
+        recover(desk, self.exits, self.entries.follower, self.learning)
         self.reflecting.restore(
             one.entry for one in recovered.lived.trades if isinstance(one, TradeJournalled)
         )
-        recover(desk, self.exits, self.entries.follower, self.learning)
         self.intake.meanwhile.begin()
         self.knowing.adopt()
 
@@ -263,6 +263,8 @@ class Kernel:
 
     def _answer_ns(self) -> int:
         """When the next recorded answer of the model arrives, 0 where none is waited for."""
+        if not self.desk.replays_replies:
+            return 0
         return min((at for one in self._hearers if (at := one.answer_ns)), default=0)
 
     def _answer_at(self, now: int) -> None:

@@ -61,15 +61,19 @@ class Reflecting:
         self._found = found
         self._suggest = suggest
         self._entries: deque[JournalEntry] = deque(maxlen=KEPT)
+        self._since = 0
         self._asked: tuple[str, ReflectionQuestion] | None = None
 
     def taught(self, entry: JournalEntry) -> None:
         """A trade closed and is journaled."""
         self._entries.append(entry)
+        self._since += 1
 
     def restore(self, entries: Iterable[JournalEntry]) -> None:
-        """The same trades after a restart."""
+        """The same trades after a restart; asked once the desk knows when it last reflected."""
         self._entries.extend(entries)
+        last = self._desk.used.reflected_ns
+        self._since = sum(one.closed.trade.closed_ns > last for one in self._entries)
 
     @property
     def _line(self) -> Line | None:
@@ -83,13 +87,12 @@ class Reflecting:
 
     def reflect_if_due(self) -> None:
         """Think over what closed since the last time, when it is time. Asked every cycle."""
+        if not self._since:
+            return
         desk = self._desk
         last = desk.used.reflected_ns
-        since = sum(one.closed.trade.closed_ns > last for one in self._entries)
-        if not since:
-            return
         every = int(desk.params.get(REFLECT_EVERY)) * MINUTE
-        enough = since >= int(desk.params.get(REFLECT_AFTER))
+        enough = self._since >= int(desk.params.get(REFLECT_AFTER))
         if enough or (desk.now_ns // every != last // every and last):
             self._reflect()
         elif not last:
@@ -98,6 +101,7 @@ class Reflecting:
     def _reflect(self) -> None:
         desk, now_ns = self._desk, self._desk.now_ns
         desk.used.reflected_ns = now_ns
+        self._since = 0
         knowledge = self._situations.knowledge()
         known = knowledge.insights if knowledge is not None else ()
         insights = look(self._entries, known, now_ns, lambda: desk.ids.next("I"))

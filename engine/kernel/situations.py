@@ -54,16 +54,17 @@ class Situations:
         self.knowledge: Callable[[], Knowledge | None] = lambda: None
         """What was learned; asked whenever a situation is made."""
 
-    def now(self) -> Situation:
-        """Everything that is known at this moment of engine time."""
+    def now(self, learned: bool = True) -> Situation:
+        """Everything that is known at this moment of engine time; `learned` is whether somebody
+        reads what was learned and what is in the news."""
         desk = self._desk
         self._count_trades()
         ready = [symbol for symbol in desk.symbols.values() if symbol.ready]
         return Situation(
             time_ns=desk.now_ns,
             symbols=tuple(map(self._state, ready)),
-            knowledge=self.knowledge(),
-            headlines=tuple(desk.headlines),
+            knowledge=self.knowledge() if learned else None,
+            headlines=tuple(desk.headlines) if learned else (),
         )
 
     def _state(self, symbol: SymbolDesk) -> SymbolState:

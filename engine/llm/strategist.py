@@ -70,6 +70,10 @@ class Strategist:
     def _slot_of(self, now_ns: int) -> int:
         return now_ns // (int(self._params.get(INTERVAL)) * MINUTE)
 
+    def turns(self, now_ns: int) -> bool:
+        """Whether a new turn may have come since the last one; asking takes nothing."""
+        return self._slot_of(now_ns) != self._slot
+
     def due(self, now_ns: int) -> bool:
         """Whether it is time to speak; asking takes the turn."""
         slot = self._slot_of(now_ns)

@@ -194,6 +194,7 @@ def test_recorded_advice_is_heard_at_its_time_in_a_replay(tmp_path: Path) -> Non
         with Script(tmp_path / name, advisor=True) as script:
             model = RecordedModel([row], lambda script=script: script.desk.now_ns)  # type: ignore[misc]
             script.desk.advisor = Line(Role.ADVISOR, model)
+            script.desk.replays_replies = True
             script.want()
             script.wait(20)
             script.price(script.desk.symbols[BTC].last)
