@@ -16,7 +16,7 @@ from widgets.rows import Row
 _KINDS: dict[InsightKind, Run] = {
     InsightKind.PATTERN: ("◇ pattern", "note"),
     InsightKind.PROBLEM: ("▼ problem", "warn"),
-    InsightKind.OPPORTUNITY: ("▲ chance", "gain"),
+    InsightKind.OPPORTUNITY: ("▲ chance", "soft"),
 }
 
 

@@ -1,8 +1,9 @@
 """Screenshots of the running program, for the documentation: `python -m tests.ui.screenshots`.
 
 A real engine on the simulated market is driven to a moment with a position, a waiting
-proposal and some closed trades; every screen is then exported at three sizes. Nothing on
-them is drawn by hand.
+proposal and some closed trades; every screen is then exported at four sizes. What is learned
+takes weeks: for the Learning screen another engine trades 25 days by itself, and its journal is
+read. Nothing on them is drawn by hand.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from pathlib import Path
 from app.app import QuarterdeckApp
 from app.compose import Engine, RunOptions, build
 from app.options import AppOptions
+from app.pages import JournalHub
 from engine.core.clock import SECOND, monotonic_ns
 from engine.core.commands import SetApproval, SetSpeed
 from engine.core.config import load
 from engine.core.ids import Ids
+from engine.hub import Hub
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
 SIZES = ((60, 15), (80, 24), (120, 40), (200, 60))
 SCREENS = (
-    ("1", "desk"), ("2", "signals"), ("3", "reasoning"), ("4", "learning"), ("5", "risk"),
-    ("7", "journal"),
+    ("1", "desk"), ("2", "signals"), ("3", "reasoning"), ("5", "risk"), ("7", "journal"),
 )  # fmt: skip
+LEARNING = (("4", "learning"),)
+LEARNING_DAYS = "25d"
+LEARNING_SEED = 5
 SYMBOLS = ",".join(f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "XRP", "ADA", "LINK"))
 SEED = 9
 PATIENCE_S = 120
@@ -70,10 +75,30 @@ async def until_busy(engine: Engine, ids: Ids) -> None:
     sys.exit("the market never gave a position and a proposal at the same time")
 
 
-async def shoot(engine: Engine, size: tuple[int, int]) -> None:
-    app = QuarterdeckApp(engine.hub, AppOptions(paced=False, seed=SEED))
+def learned(folder: Path) -> JournalHub:
+    """The journal of an engine that traded for weeks without anybody."""
+    path = folder / "learned.db"
+    overrides: dict[tuple[str, str], object] = {
+        ("engine", "feed"): "sim",
+        ("engine", "symbols"): "BTC/USDT,ETH/USDT,SOL/USDT",
+        ("engine", "seed"): LEARNING_SEED,
+        ("engine", "speed"): 0.0,
+        ("engine", "approval"): "auto",
+        ("paths", "db"): str(path),
+    }
+    config = load(None, overrides, {}).config
+    build(config, RunOptions(lasting=LEARNING_DAYS, publish_hz=1.0), "").kernel.run()
+    hub = JournalHub(path)
+    hub.read()
+    return hub
+
+
+async def shoot(
+    hub: Hub, size: tuple[int, int], screens: tuple[tuple[str, str], ...], inspecting: bool = False
+) -> None:
+    app = QuarterdeckApp(hub, AppOptions(paced=False, seed=SEED, inspecting=inspecting))
     async with app.run_test(size=size) as pilot:
-        for key, name in SCREENS:
+        for key, name in screens:
             await pilot.press(key)
             await pilot.pause(1.3)
             target = FOLDER / f"{name}-{size[0]}x{size[1]}.svg"
@@ -87,9 +112,12 @@ async def main() -> None:
         try:
             await until_busy(engine, Ids("shots"))
             for size in SIZES:
-                await shoot(engine, size)
+                await shoot(engine.hub, size, SCREENS)
         finally:
             engine.stop(5.0)
+        hub = await asyncio.to_thread(learned, Path(folder))
+        for size in SIZES:
+            await shoot(hub, size, LEARNING, inspecting=True)
 
 
 if __name__ == "__main__":
