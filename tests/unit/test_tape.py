@@ -129,3 +129,18 @@ def test_only_entries_that_ended_for_sure_without_a_fill_are_asked_for_again() -
     assert wait(OrderState.CANCELLED, purpose=Purpose.SCALE_IN) is None
     short = msgspec.structs.replace(order, state=OrderState.CANCELLED, filled=order.quantity / 2)
     assert retry_after_ns(parameters, short, 0) is None
+
+
+def test_a_history_teaches_what_its_bars_teach_one_by_one() -> None:
+    bars = [bar for bar in zigzag(200) if bar.open_ns % (7 * MINUTE)]  # with holes
+    whole, single = tape_of(), tape_of()
+    whole.observe(History(symbol=SYMBOL, bars=tuple(bars)))
+    for bar in bars:
+        single.observe(bar)
+    one, other = whole.of(SYMBOL), single.of(SYMBOL)
+    assert (one.daily_vol_pct, one.volume_per_minute) == (
+        other.daily_vol_pct, other.volume_per_minute,
+    )  # fmt: skip
+    assert (one.price, one.price_ns, one.minutes) == (other.price, other.price_ns, other.minutes)
+    whole.observe(History(symbol=SYMBOL, bars=()))
+    assert one.minutes == other.minutes
