@@ -65,7 +65,9 @@ def test_where_a_person_approves_nothing_is_displaced(tmp_path: Path) -> None:
 
 
 def test_a_book_is_trimmed_to_its_weights_only_where_that_was_asked_for(tmp_path: Path) -> None:
-    uneven = {"meta.rebalance_drift_pct": 2.0, "dec.min_confidence": 0.3}
+    uneven = {
+        "meta.rebalance_drift_pct": 2.0, "dec.min_confidence": 0.3, "entry.threshold_score": 1.5,
+    }  # fmt: skip
     for method, trims in (("off", False), ("risk_parity", True)):
         settings = {**uneven, "port.construction": method}
         folder = tmp_path / method
