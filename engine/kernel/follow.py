@@ -54,7 +54,7 @@ class Follower:
                 desk.record(*why)
             return
         if self._count >= MOST:
-            oldest = min(self._all(), key=lambda path: path.view.time_ns)
+            oldest = self.running()[0]
             oldest.end("still open when newer ones took its place", desk.now_ns)
             self._gone(oldest)
         path = Path.begin(trade, plan, desk.now_ns)
@@ -110,7 +110,7 @@ class Follower:
 
     def remember(self) -> None:
         """Journal all that run as they stand, for the next start."""
-        running = [path.kept(self._desk.now_ns) for path in self._all()]
+        running = [path.kept(self._desk.now_ns) for path in self.running()]
         if running:
             self._desk.record(*running)
 
@@ -179,8 +179,8 @@ class Follower:
             yield from paths
 
     def running(self) -> tuple[Path, ...]:
-        """All that are followed now."""
-        return tuple(self._all())
+        """All that are followed now, the oldest first, whatever their symbols."""
+        return tuple(sorted(self._all(), key=lambda path: (path.view.time_ns, path.id)))
 
     def views(self) -> tuple[Counterfactual, ...]:
         """What is being followed, then what ended lately, newest first."""

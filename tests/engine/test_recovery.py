@@ -35,7 +35,7 @@ from tests.faults.rebuild import belief, rebuilt
 
 
 def test_the_next_engine_believes_what_the_last_one_did() -> None:
-    assert rebuilt(12, seed=1) == []
+    assert rebuilt(12, seed=11) == []
 
 
 def test_a_first_start_journals_what_it_was_told(tmp_path: Path) -> None:
