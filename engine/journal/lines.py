@@ -241,7 +241,7 @@ def _opportunity(record: r.OpportunityEnded) -> Words:
 def _insight(record: r.InsightFound) -> Words:
     found = record.insight
     about = found.symbols[0] if len(found.symbols) == 1 else ""
-    return Actor.ENGINE, f"{found.source} found a {found.kind}: {found.text}", found.id, about
+    return Actor.ENGINE, f"{found.kind}, found by {found.source}: {found.text}", found.id, about
 
 
 _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {

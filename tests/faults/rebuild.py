@@ -23,7 +23,9 @@ from engine.core.commands import (
     Reject,
     Resume,
     RevertChange,
+    SetCoin,
     SetParameter,
+    SetRule,
     TakeOver,
 )
 from engine.core.ids import source
@@ -162,6 +164,12 @@ def _command(script: Script, act: int, share: float) -> AnyCommand | None:
         return Pause(id=name) if share < 0.5 else Resume(id=name)
     if act == 1:
         return Halt(id=name) if share < 0.2 else Resume(id=name)
+    if act == 2 and share < 0.35:
+        status = ("reduced", "favoured", "blacklisted", "auto", "probation")[int(share * 14)]
+        return SetCoin(id=name, symbol=BTC if share < 0.2 else ETH, status=status)
+    if act == 2 and share < 0.6:
+        action = ("NO_TRADE", "REDUCE_SIZE", "CAUTION")[int(share * 100) % 3]
+        return SetRule(id=name, description="told to", action=action, hours=(int(share * 40) % 24,))
     if act == 2:
         return SetParameter(
             id=name, name="pos.cooldown_min_per_ticker", value=str(int(share * 9) * 5)
