@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--bare", action="store_true", help="no engine at all")
     parser.add_argument("--rate", type=float, default=0.0, help="snapshots a second")
+    parser.add_argument("--writing", action="store_true", help="a reply of the model streams")
     parser.add_argument("--still", action="store_true", help="publish, and change nothing")
     parser.add_argument("--symbols", type=int, default=3)
     parser.add_argument("--hz", type=float, default=None)

@@ -10,7 +10,7 @@ import msgspec
 
 from engine.core.clock import pause
 from engine.core.ids import source
-from engine.core.views import Snapshot
+from engine.core.views import LlmView, Snapshot
 from tests.ui import fakehub
 from tests.ui.hostile import poison
 
@@ -41,7 +41,10 @@ def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
     draws = source(7, "demo")
     while options.rate:
         pause(1.0 / options.rate)
-        hub.change(**({} if options.still else moved(hub.snapshot, draws.random())))
+        change: dict[str, object] = {} if options.still else moved(hub.snapshot, draws.random())
+        if options.writing:
+            change["llm"] = writing(hub.snapshot)
+        hub.change(**change)
 
 
 def moved(snapshot: Snapshot | None, draw: float) -> dict[str, object]:
@@ -66,6 +69,18 @@ def moved(snapshot: Snapshot | None, draw: float) -> dict[str, object]:
         "account": replace(snapshot.account, equity=equity),
         "time_ns": snapshot.time_ns + 1_000_000,
     }
+
+
+def writing(snapshot: Snapshot | None) -> LlmView:
+    """A model that writes its answer, some characters a snapshot, and begins again."""
+    known = snapshot.llm if snapshot is not None else None
+    text = known.writing if known is not None else ""
+    grown = text + "because " if len(text) < 2_000 else '{"conditions": ['
+    return LlmView(
+        state="asking", reason="", model="qwen2.5:7b", model_digest="", calls=1, answered=1,
+        schema_failures=0, truncated=0, timeouts=0, repaired=0, p50_ms=1.0, p95_ms=1.0,
+        answers=(), collapsed=False, asked_ns=1, writing=grown,
+    )  # fmt: skip
 
 
 def _fault() -> None:
