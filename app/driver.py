@@ -30,7 +30,7 @@ from engine.core.errors import QuarterdeckError
 if TYPE_CHECKING:
     from textual.app import App
 
-LEAVE_SECONDS = 1.0
+LEAVE_SECONDS = 0.7
 FLUSH_SECONDS = 10.0
 """How long the engine may take to flush before the watchdog ends the process anyway."""
 

@@ -33,24 +33,28 @@ class Clock(Protocol):
 
 
 class LiveClock:
-    """The machine's clock. A step backwards is held back rather than passed on.
+    """The machine's clock, which never steps backwards.
 
+    A clock that was set back is waited for at nine tenths of its pace: a time that stood still
+    would call every price fresh and let nothing fall due until the hour came round again.
     `jumped_ns` adds up what the wall clock moved against the monotonic one, so that a
     suspend or a clock correction can be seen and told.
     """
 
     def __init__(self) -> None:
         self._last = time.time_ns()
-        self._offset = self._last - time.monotonic_ns()
+        self._ticked = time.monotonic_ns()
+        self._offset = self._last - self._ticked
         self.jumped_ns = 0
 
     def now_ns(self) -> int:
-        wall = time.time_ns()
-        offset = wall - time.monotonic_ns()
+        wall, ticked = time.time_ns(), time.monotonic_ns()
+        offset = wall - ticked
         if abs(offset - self._offset) > SECOND:
             self.jumped_ns += offset - self._offset
             self._offset = offset
-        self._last = max(self._last, wall)
+        passed, self._ticked = ticked - self._ticked, ticked
+        self._last = max(wall, self._last + passed * 9 // 10)
         return self._last
 
     def monotonic_ns(self) -> int:

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults import (
+    blocked,
+    clocks,
+    drops,
+    endurance,
     execution,
     journal,
     kernel,
@@ -19,6 +23,7 @@ from tests.faults import (
     races,
     rebuild,
     runaway,
+    screens,
     ui,
 )
 
@@ -166,8 +171,30 @@ def _crashes(_: Path, seed: int, count: int) -> Outcome:
 
 
 def _blocked(_: Path, seed: int, count: int) -> Outcome:
-    reached = ui.blocked_terminal(float(count))
-    return Outcome(count, note=_worst(reached.worst_ms))
+    found = blocked.blocked(float(count), seed=seed)
+    late = found.during["p99_ms"] > blocked.LIMIT_MS
+    wrong = [f"engine lag p99 {found.during['p99_ms']:.0f} ms"] if late else []
+    return Outcome(count, wrong, found.note)
+
+
+def _dropped(play: Callable[[Path, int, int], drops.Drops]) -> Turn:
+    def turn(folder: Path, seed: int, count: int) -> Outcome:
+        done = play(folder, seed, count)
+        return Outcome(done.drops, done.wrong, f"gone within {done.worst_ms:.0f} ms")
+
+    return turn
+
+
+ENDURED_SPEED = 240.0
+"""Eight hours in two minutes."""
+
+
+def _endured(play: Callable[[Path, float, float, int], endurance.Endured]) -> Turn:
+    def turn(folder: Path, seed: int, count: int) -> Outcome:
+        done = play(folder, float(count), ENDURED_SPEED, seed)
+        return Outcome(count, done.wrong, "; ".join([f"{done.trades} trades", *done.told()]))
+
+    return turn
 
 
 def _null_markets(_: Path, seed: int, count: int) -> Outcome:
@@ -223,8 +250,13 @@ DRIVERS: tuple[Driver, ...] = (
         "rebuild", "F11", "seeds rebuilt from the journal", 1_000, 40, _listed(rebuild.rebuilt), 2.0
     ),
     Driver("signals", "F12, F13", "signals and hang-ups", 1_000, 6, _reached(ui.signals)),
+    Driver("drops", "F12", "screens lost on a served engine", 100, 6, _dropped(drops.drops)),
+    Driver(
+        "hang-ups", "F12", "engines hung up on in their screen", 100, 6, _dropped(drops.hang_ups)
+    ),
     Driver("resizes", "F14", "resizes", 5_000, 150, _reached(ui.resizes)),
-    Driver("blocked", "F15", "seconds of a blocked terminal", 600, 8, _blocked),
+    Driver("blocked", "F15", "seconds of a blocked terminal", 600, 60, _blocked),
+    Driver("jumps", "F16", "leaps of the clock", 100, 10, _listed(clocks.jumps)),
     Driver(
         "approvals",
         "F18",
@@ -232,6 +264,14 @@ DRIVERS: tuple[Driver, ...] = (
         10_000,
         1_000,
         _listed(execution.approvals),
+    ),
+    Driver(
+        "screens",
+        "F18",
+        "batches of three screens over the socket",
+        1_000,
+        50,
+        _listed(screens.raced),
     ),
     Driver("pauses", "F19", "races of a pause", 1_000, 200, _listed(races.pause_races)),
     Driver("resent", "F20", "orders sent again", 1_000, 500, _listed(execution.resent)),
@@ -268,6 +308,15 @@ DRIVERS: tuple[Driver, ...] = (
     Driver("null-markets", "F38", "markets without an edge", 200, 3, _null_markets, 4.0),
     Driver("planted", "F39", "planted edges, then removed", 500, 50, _planted),
     Driver("poison", "F40", "poisoned changes", 1_000, 200, _listed(learning.poisoned)),
+    Driver("hours", "", "hours of an engine in its screen", 8, 8, _endured(endurance.embedded)),
+    Driver(
+        "served-hours",
+        "",
+        "hours of a served engine, two screens",
+        8,
+        8,
+        _endured(endurance.served),
+    ),
     Driver(
         "hostile", "F42", "hostile strings through a pty", 100_000, 1, _reached(ui.hostile_texts)
     ),

@@ -14,6 +14,7 @@ from engine.core.clock import monotonic_ns, pause
 from engine.core.ids import derive
 from engine.core.records import Accounted
 from engine.journal.queries import Reader
+from tests.faults.drops import gone
 from tests.tty.line import Line
 from tests.tty.served import PROGRAM, Served, leave, still
 from tests.tty.sshd import Sshd, find, needs
@@ -42,12 +43,6 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def train(sshd: Sshd) -> Line:
     return Line(sshd.port, rate=TRAIN_RATE, delay_s=TRAIN_DELAY_S)
-
-
-def gone(pid: int) -> bool:
-    return (
-        not Path(f"/proc/{pid}/cmdline").exists() or not Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
 
 
 def with_pid(command: tuple[str, ...], file: Path) -> list[str]:
