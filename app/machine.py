@@ -23,7 +23,7 @@ from engine.core.release import code_version
 from engine.core.types import Decision, Instrument, Proposal, Trade
 from engine.core.views import Counterfactual
 from engine.journal.packing import prices_from, unpack, unpack_text
-from engine.journal.queries import Reader
+from engine.journal.queries import NOW, Reader
 from engine.journal.settings import parameters_at, values_digest
 from engine.kernel.again import (
     Appraised,
@@ -34,7 +34,15 @@ from engine.kernel.again import (
     decision_differences,
     entry_differences,
 )
-from engine.kernel.inputs import APPRAISE, DECIDE, AppraiseInputs, DecideInputs, rows_of
+from engine.kernel.inputs import (
+    ADVISED,
+    APPRAISE,
+    DECIDE,
+    AdvisedInputs,
+    AppraiseInputs,
+    DecideInputs,
+    rows_of,
+)
 from engine.strategies.base import Strategy
 from engine.strategies.builtin import builtin_strategies
 
@@ -60,6 +68,7 @@ class Story:
     trade: Trade | None
     call: LlmCalled | None
     prompt: str
+    veto: bool
     previous: str
     next: str
 
@@ -118,10 +127,12 @@ class TimeMachine:
             return None
         seq = self._ids[place][1]
         run = self.reader.run_at(seq)
-        decide, appraise, unread = self._inputs(name, seq)
+        decide, appraise, unread, word = self._inputs(name, seq)
         proposal, denial, trade = self.reader.entry_of(name)
         ended = denial.id if denial is not None else proposal.id if proposal is not None else ""
-        call = self._call(appraise.condition, seq) if appraise is not None else None
+        asked = word.first if word is not None else appraise.condition if appraise else ""
+        call = self._call(asked, seq if word is None else NOW)
+        followed = self.reader.counterfactual(ended) if ended else self.reader.vetoed(name)
         return Story(
             decision=decision,
             seq=seq,
@@ -133,7 +144,8 @@ class TimeMachine:
             unread=unread,
             proposal=proposal,
             denial=denial,
-            counterfactual=self.reader.counterfactual(ended) if ended else None,
+            counterfactual=followed,
+            veto=word is not None and word.veto,
             instrument=self._instrument(decision.symbol, seq),
             trade=trade,
             call=call,
@@ -165,7 +177,7 @@ class TimeMachine:
             gone = absent(story.decide, self.strategies)
             why += [f"the strategy {one} is not part of this version" for one in gone]
             decision = decide_again(
-                story.decision, story.decide, instrument, params, self.strategies
+                story.decision, story.decide, instrument, params, self.strategies, story.veto
             )
             differences += decision_differences(story.decision, decision)
         elif story.decision.votes:
@@ -212,20 +224,32 @@ class TimeMachine:
 
     def _inputs(
         self, name: str, seq: int
-    ) -> tuple[DecideInputs | None, AppraiseInputs | None, str]:
-        decide, appraise, unread = None, None, ""
+    ) -> tuple[DecideInputs | None, AppraiseInputs | None, str, AdvisedInputs | None]:
+        decide, appraise, unread, word = None, None, "", None
         for record in self.reader.inputs(name, seq):
             try:
                 if record.stage == DECIDE:
                     decide = unpack(record.packed, DecideInputs)
                 elif record.stage == APPRAISE and appraise is None:
                     appraise = unpack(record.packed, AppraiseInputs)
+                elif record.stage == ADVISED:
+                    word = unpack(record.packed, AdvisedInputs)
+                    decide, _, unread, _ = self._first(word.first)
             except JournalError as error:
                 unread = error.message
-        return decide, appraise, unread
+        return decide, appraise, unread, word
+
+    def _first(
+        self, name: str
+    ) -> tuple[DecideInputs | None, AppraiseInputs | None, str, AdvisedInputs | None]:
+        """The inputs of the decision that a model's word was asked on."""
+        place = self._places.get(name)
+        if place is None:
+            return None, None, "the decision that the model was asked on is not kept", None
+        return self._inputs(name, self._ids[place][1])
 
     def _call(self, condition: str, seq: int) -> LlmCalled | None:
-        """The strategist's words that armed the condition behind a decision."""
+        """The model's words on a decision, or those that armed the condition behind it."""
         if not condition:
             return None
         for event in self.reader.events(kind="llm", text=condition, limit=-1):

@@ -241,6 +241,11 @@ class Reader:
         found = self._records("counterfactuals", Followed, 1, id=name)
         return found[0].counterfactual if found else None
 
+    def vetoed(self, decision: str) -> Counterfactual | None:
+        """What became of the entry that a decision with a model's veto held back."""
+        found = self._records("counterfactuals", Followed, 1, code=decision)
+        return found[0].counterfactual if found else None
+
     def run_at(self, seq: int) -> RunStarted | None:
         """The run in which an event was written."""
         query = "SELECT max(seq) FROM runs WHERE seq <= ?"

@@ -22,6 +22,7 @@ from engine.decision.sources import DecisionContext, Opinion, TechnicalSource
 from engine.kernel.calls import keep_call
 from engine.kernel.desk import Desk
 from engine.kernel.entries import Candidate, Entries
+from engine.kernel.inputs import advised
 from engine.kernel.situations import Situations
 from engine.kernel.unmade import Unmade
 from engine.llm.advice import Advice, AdviceQuestion
@@ -200,7 +201,11 @@ class Advising:
             return "absent: the entry goes on without it"
         decision = self._again(candidate, opinion)
         candidate.symbol.decision = decision
-        desk.record(Decided(time_ns=desk.now_ns, decision=decision))
+        first = candidate.decision.id
+        desk.record(
+            Decided(time_ns=desk.now_ns, decision=decision),
+            advised(decision.id, desk.now_ns, first, opinion.veto),
+        )
         desk.hub.append("decisions", decision)
         if decision.action is Action.HOLD:
             self._overridden(candidate, decision)

@@ -57,9 +57,10 @@ class _Recorded:
 
     name: str
     said: Vote
+    veto: bool
 
     def vote(self, context: DecisionContext) -> Opinion:
-        return Opinion(self.said.action, self.said.confidence, self.said.reason)
+        return Opinion(self.said.action, self.said.confidence, self.said.reason, self.veto)
 
 
 def context_of(inputs: DecideInputs, instrument: Instrument, params: Parameters) -> StrategyContext:
@@ -93,8 +94,12 @@ def decide_again(
     instrument: Instrument,
     params: Parameters,
     strategies: Sequence[Strategy],
+    veto: bool = False,
 ) -> Decision:
-    """The decision as these strategies, parameters and this code make it."""
+    """The decision as these strategies, parameters and this code make it.
+
+    `veto` says that the language model's vote was one.
+    """
     context = context_of(inputs, instrument, params)
     regime = str(inputs.regime.label) if inputs.regime is not None else ""
     statistics = TradeStatistics(params)
@@ -110,7 +115,11 @@ def decide_again(
         lambda signal: inputs.standing.get(signal.strategy, 1.0),
     )
     technical = TechnicalSource()
-    others = [_Recorded(vote.source, vote) for vote in then.votes if vote.source != technical.name]
+    others = [
+        _Recorded(vote.source, vote, veto and vote.source == "llm")
+        for vote in then.votes
+        if vote.source != technical.name
+    ]
     combiner = Combiner(params, [technical, *others])
     return combiner.decide(then.id, DecisionContext(context, said))
 

@@ -26,7 +26,7 @@ from engine.risk.sizing import SizeContext
 from engine.strategies.base import StrategyContext
 from engine.strategies.expected_value import Tally, TradeStatistics
 
-DECIDE, APPRAISE, INSTRUMENT = "decide", "appraise", "instrument"
+DECIDE, APPRAISE, INSTRUMENT, ADVISED = "decide", "appraise", "instrument", "advised"
 
 
 class DecideInputs(msgspec.Struct, frozen=True):
@@ -66,6 +66,22 @@ class AppraiseInputs(msgspec.Struct, frozen=True):
     stages: tuple[SizeFactor, ...]
     parameters: str
     condition: str = ""
+
+
+class AdvisedInputs(msgspec.Struct, frozen=True):
+    """A decision made again with a model's word: from the inputs of the first one.
+
+    A vote does not tell whether it was a veto, so that stands here.
+    """
+
+    first: str
+    veto: bool
+
+
+def advised(decision: str, time_ns: int, first: str, veto: bool) -> DecidedFrom:
+    """The record of what a decision with a model's word was made from."""
+    packed = pack(AdvisedInputs(first, veto))
+    return DecidedFrom(time_ns=time_ns, decision=decision, stage=ADVISED, packed=packed)
 
 
 class Keeper:

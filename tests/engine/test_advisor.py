@@ -8,11 +8,13 @@ from threading import Event
 import msgspec
 import pytest
 
+from app.machine import SAME, TimeMachine
 from engine.core.clock import SECOND, monotonic_ns, pause
 from engine.core.config import LlmSection
 from engine.core.records import Decided, LlmCalled
 from engine.core.types import Action, Decision, Vote
 from engine.core.views import LlmView
+from engine.journal.queries import Reader
 from engine.llm.line import Line
 from engine.llm.recorded import RecordedModel
 from engine.llm.replies import Role
@@ -48,6 +50,21 @@ def advised(script: Script) -> Decision:
     """The decision that was made again."""
     decisions = [one.decision for one in script.records(Decided)]
     return max(decisions, key=lambda one: one.id)
+
+
+def again(script: Script) -> None:
+    """The decision with the advisor's word comes out the same from its journaled inputs."""
+    script.desk.journal.barrier()
+    with Reader(script.path) as reader:
+        machine = TimeMachine(reader, (script.speaker,))
+        story = machine.story(advised(script).id)
+        assert story is not None
+        assert story.call is not None
+        assert story.call.role == Role.ADVISOR
+        assert BTC in story.prompt
+        script.speaker.says[BTC] = (Action.BUY, 0.9)
+        remade = machine.again(story)
+    assert (remade.verdict, remade.differences) == (SAME, ())
 
 
 def vote(decision: Decision) -> Vote:
@@ -106,6 +123,7 @@ def test_a_sure_advisor_overrides_to_hold_and_what_that_was_worth_is_followed(
         shown = script.desk.symbols[BTC].decision
         assert shown is not None
         assert shown.id == advised(script).id
+        again(script)
 
 
 def test_an_unsure_hold_only_takes_confidence(tmp_path: Path) -> None:
@@ -115,6 +133,7 @@ def test_an_unsure_hold_only_takes_confidence(tmp_path: Path) -> None:
         [proposal] = script.desk.proposals.waiting()
         first = script.records(Decided)[0].decision
         assert proposal.confidence == pytest.approx(first.confidence * 0.75)
+        again(script)
 
 
 NEUTRAL: dict[str, Behaviour] = {

@@ -27,7 +27,7 @@ from tests.recorded import recorded
 @pytest.fixture(scope="module")
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("machine")
-    market = record(folder / "market", 4_000)
+    market = record(folder / "market", 3_000)
     replay(folder / "journal.db", f"replay:{market}")
     return folder / "journal.db"
 
@@ -45,20 +45,20 @@ def verdicts(path: Path, *settings: tuple[str, object]) -> Counter[str]:
 
 def test_a_replays_decisions_made_again_are_the_same(journal: Path) -> None:
     found = verdicts(journal)
-    assert found[SAME] >= 50
+    assert found[SAME] >= 30
     assert set(found) == {SAME}
     with Reader(journal) as reader:
         assert reader.denials(), "denials are made again as well as proposals"
 
 
-def test_a_recorded_week_of_perpetuals_made_again_is_the_same(tmp_path: Path) -> None:
+def test_recorded_days_of_perpetuals_made_again_is_the_same(tmp_path: Path) -> None:
     bars = recorded("ohlcv_crypto/typhonun_binance_um/1m")
     replay(
         tmp_path / "week.db", f"replay:{bars}", symbols=("BTC/USDT:USDT", "SOL/USDT:USDT"),
-        timeframe="15m", start="2025-05-10", end="2025-05-17",
+        timeframe="15m", start="2025-05-10", end="2025-05-14",
     )  # fmt: skip
     found = verdicts(tmp_path / "week.db")
-    assert found[SAME] >= 50
+    assert found[SAME] >= 30
     assert set(found) == {SAME}
 
 
