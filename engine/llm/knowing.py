@@ -37,7 +37,11 @@ def told_knowledge(knowledge: Knowledge | None, now_ns: int) -> dict[str, Any]:
     if knowledge is None:
         return {}
     coins = [one for one in knowledge.coins if one.trades and one.updated_ns <= now_ns]
-    black = [one.symbol for one in knowledge.coins if one.status is CoinStatus.BLACKLISTED]
+    black = [
+        one.symbol
+        for one in knowledge.coins
+        if one.status is CoinStatus.BLACKLISTED and one.since_ns <= now_ns
+    ]
     patterns = [one for one in knowledge.patterns if one.active and one.created_ns <= now_ns]
     patterns.sort(key=lambda one: (-one.confidence, one.id))
     rules = [one for one in knowledge.rules if one.active and one.created_ns <= now_ns]
@@ -53,9 +57,7 @@ def told_knowledge(knowledge: Knowledge | None, now_ns: int) -> dict[str, Any]:
 
 def told_headlines(headlines: Iterable[Headline], now_ns: int) -> list[dict[str, str]]:
     """The newest headlines that could be read by then, as quoted data."""
-    known = sorted(
-        (one for one in headlines if one.known_ns <= now_ns), key=lambda one: -one.known_ns
-    )
+    known = _newest((one for one in headlines if one.known_ns <= now_ns), MOST_HEADLINES)
     return [
         {"at": iso(one.known_ns), "source": _line(one.source), "text": _line(one.text)}
         for one in known
@@ -63,9 +65,7 @@ def told_headlines(headlines: Iterable[Headline], now_ns: int) -> list[dict[str,
 
 
 def _lessons(insights: Iterable[Insight], now_ns: int) -> list[dict[str, Any]]:
-    known = sorted(
-        (one for one in insights if one.known_ns <= now_ns), key=lambda one: -one.known_ns
-    )
+    known = _newest((one for one in insights if one.known_ns <= now_ns), MOST_LESSONS)
     return [_lesson(one) for one in known]
 
 
