@@ -26,17 +26,19 @@ HORIZON = declare(
 )  # fmt: skip
 
 
+Goes = Callable[[Bars], bool]
+"""Takes the bars since the last ones; whether the opportunity has ended by its own rules."""
+
+
 @dataclass(slots=True)
 class Followed:
-    """An opportunity on its way: where its prices begin in its symbol's trail."""
+    """An opportunity on its way: where its prices begin in its symbol's trail, and how far its
+    own rules have been taken along them."""
 
     opportunity: Opportunity
     begins: int
-    busy: bool = True
-
-
-Finished = Callable[[Opportunity, Bars], bool]
-"""Whether an opportunity has ended by the rules in force."""
+    goes: Goes
+    taken: int
 
 
 class Opportunities:
@@ -66,10 +68,10 @@ class Opportunities:
             return None
         return min(f.opportunity.opened_ns for f in self._open if f.opportunity.symbol == symbol)
 
-    def begin(self, opportunity: Opportunity) -> None:
-        """Follow it from the next bar on."""
+    def begin(self, opportunity: Opportunity, goes: Goes) -> None:
+        """Follow it from the next bar on; `goes` takes its own rules along."""
         trail = self._trails.setdefault(opportunity.symbol, Trail())
-        followed = Followed(opportunity, trail.end)
+        followed = Followed(opportunity, trail.end, goes, trail.end)
         self._open.append(followed)
         self._busy[opportunity.symbol, opportunity.direction] = followed
 
@@ -86,13 +88,17 @@ class Opportunities:
         if trail is not None and trail.rows:
             trail.rows[-1] = (*trail.rows[-1][:5], atr, support, regime)
 
-    def settle(self, symbol: str, finished: Finished) -> None:
-        """Let the next candidate in where the last has ended by the rules in force."""
+    def settle(self, symbol: str) -> None:
+        """Let the next candidate in where the last has ended by the rules it began with."""
         for direction in Direction:
             followed = self._busy.get((symbol, direction))
-            if followed is not None and finished(followed.opportunity, self._bars(followed)):
+            if followed is None:
+                continue
+            trail = self._trails[symbol]
+            fresh = trail.since(followed.taken, direction.sign)
+            followed.taken = trail.end
+            if followed.goes(fresh):
                 del self._busy[symbol, direction]
-                followed.busy = False
 
     def due(self, now_ns: int) -> tuple[Opportunity, Bars] | None:
         """The oldest whose time is over, with the prices of just that time; None: nobody's.

@@ -97,9 +97,10 @@ class School:
 
     def want(self, opportunity: Opportunity) -> list[AnyRecord]:
         """Follow a candidate; one that can't be protected has no path and is left out."""
-        if self._simulator.plan(opportunity, self._params) is None:
+        goes = self._simulator.along(opportunity, self._params)
+        if goes is None:
             return []
-        self._wanted.begin(opportunity)
+        self._wanted.begin(opportunity, goes)
         return [OpportunityBegan(time_ns=opportunity.opened_ns, opportunity=opportunity)]
 
     def on_bar(self, bar: Bar) -> None:
@@ -115,11 +116,7 @@ class School:
     def decided(self, symbol: str, atr: float, support: float, regime: float) -> None:
         """A decision bar closed: its ATR, how much the sources want a long, its regime code."""
         self._wanted.brought(symbol, atr, support, regime)
-        self._wanted.settle(symbol, self._finished)
-
-    def _finished(self, opportunity: Opportunity, bars: Bars) -> bool:
-        outcome = self._simulator.run(opportunity, bars, self._params)
-        return outcome is None or outcome.closed
+        self._wanted.settle(symbol)
 
     # What became of it.
 
@@ -200,7 +197,9 @@ class School:
         self._past.extend(past)
         self._day = day_of(last_ns)
         for opportunity in following:
-            self._wanted.begin(opportunity)
+            goes = self._simulator.along(opportunity, self._params)
+            if goes is not None:
+                self._wanted.begin(opportunity, goes)
 
     def history(self, symbol: str, bars: Iterable[Bar]) -> None:
         """Bars from before this start: those since an opportunity began are its path.

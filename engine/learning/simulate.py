@@ -7,6 +7,7 @@ measured is the rule and nothing else.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -69,6 +70,24 @@ class Simulator:
         """The outcome by these parameters; None where they can't protect the entry."""
         plan = self.plan(opportunity, params)
         return self.walk(opportunity, bars, plan) if plan is not None else None
+
+    def along(self, opportunity: Opportunity, params: Parameters) -> Callable[[Bars], bool] | None:
+        """Takes the rules of now along bars as they come, and says when they have ended.
+
+        None where they can't protect the entry.
+        """
+        plan = self.plan(opportunity, params)
+        if plan is None:
+            return None
+
+        def goes(bars: Bars) -> bool:
+            step.walk(
+                plan.state, plan.marks, plan.rules, self._out, self._book, self._account,
+                bars.prices, bars.times, bars.span_ns,
+            )  # fmt: skip
+            return int(plan.marks[step.LOTS]) == 0
+
+        return goes
 
     def walk(self, opportunity: Opportunity, bars: Bars, plan: ExitPlan) -> Outcome:
         """The outcome by a plan, which is used up.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from engine.core.clock import HOUR, MINUTE
-from engine.core.learning import Opportunity
 from engine.core.parameters import Parameters
 from engine.core.types import Bar, Direction
 from engine.learning.opportunities import Opportunities
+from engine.learning.paths import Bars
 from engine.learning.school import School
-from tests.property.test_learning_walk import START, opportunity
+from engine.learning.simulate import Simulator
+from tests.property.test_learning_walk import START, opportunity, walked
 
 BTC = "BTC/USDT"
 
@@ -24,24 +24,36 @@ def minutes(book: Opportunities, count: int, since: int = START, symbol: str = B
     return since + count * MINUTE
 
 
+def never(bars: Bars) -> bool:
+    return False
+
+
 def test_one_at_a_time_in_each_symbol_and_direction() -> None:
     book = Opportunities(Parameters())
-    book.begin(opportunity(id="a"))
+    seen: list[int] = []
+
+    def third(bars: Bars) -> bool:
+        seen.append(len(bars))
+        return len(seen) == 3
+
+    book.begin(opportunity(id="a"), third)
     assert not book.free(BTC, Direction.LONG)
     assert book.free(BTC, Direction.SHORT)
     assert book.free("ETH/USDT", Direction.LONG)
-    minutes(book, 30)
-    book.settle(BTC, lambda one, bars: len(bars) < 10)
-    assert not book.free(BTC, Direction.LONG)
-    book.settle(BTC, lambda one, bars: len(bars) == 30)
+    now = START
+    for count in (30, 15, 7):
+        assert not book.free(BTC, Direction.LONG)
+        now = minutes(book, count, now)
+        book.settle(BTC)
+    assert seen == [30, 15, 7]
     assert book.free(BTC, Direction.LONG)
 
 
 def test_all_are_told_after_the_same_time_in_the_order_in_which_they_began() -> None:
     book = Opportunities(Parameters())
-    book.begin(opportunity(id="a"))
+    book.begin(opportunity(id="a"), never)
     now = minutes(book, 60)
-    book.begin(opportunity(id="b", symbol="ETH/USDT", opened_ns=now))
+    book.begin(opportunity(id="b", symbol="ETH/USDT", opened_ns=now), never)
     minutes(book, 60, now, "ETH/USDT")
     minutes(book, 1_500, now)
     assert book.due(START + 23 * HOUR) is None
@@ -56,7 +68,7 @@ def test_all_are_told_after_the_same_time_in_the_order_in_which_they_began() -> 
 
 def test_prices_end_with_the_time_and_not_with_the_look() -> None:
     book = Opportunities(Parameters())
-    book.begin(opportunity(id="a"))
+    book.begin(opportunity(id="a"), never)
     minutes(book, 2_000)
     due = book.due(START + 33 * HOUR)
     assert due is not None
@@ -68,7 +80,7 @@ def test_nothing_is_kept_of_a_symbol_that_nobody_follows() -> None:
     book = Opportunities(Parameters())
     minutes(book, 10)
     assert not book.follows(BTC)
-    book.begin(opportunity(id="a"))
+    book.begin(opportunity(id="a"), never)
     minutes(book, 10)
     assert book.follows(BTC)
     assert book.due(START + 25 * HOUR) is not None
@@ -76,19 +88,37 @@ def test_nothing_is_kept_of_a_symbol_that_nobody_follows() -> None:
 
 
 def test_what_a_decision_bar_brought_is_seen_from_both_sides() -> None:
-    seen: list[Any] = []
+    seen: list[list[float]] = []
 
-    def looked(one: Opportunity, bars: Any) -> bool:
-        seen.append((one.direction, bars.prices[-1, 4:].tolist()))
+    def looked(bars: Bars) -> bool:
+        seen.append(bars.prices[-1, 4:].tolist())
         return False
 
     book = Opportunities(Parameters())
-    book.begin(opportunity(id="a"))
-    book.begin(opportunity(id="b", direction=Direction.SHORT))
+    book.begin(opportunity(id="a"), looked)
+    book.begin(opportunity(id="b", direction=Direction.SHORT), looked)
     minutes(book, 15)
     book.brought(BTC, 1.5, -0.4, -1.0)
-    book.settle(BTC, looked)
-    assert seen == [(Direction.LONG, [1.5, 0.0, -1.0]), (Direction.SHORT, [1.5, 0.4, -1.0])]
+    book.settle(BTC)
+    assert seen == [[1.5, 0.0, -1.0], [1.5, 0.4, -1.0]]
+
+
+def test_the_rules_go_along_bar_by_bar_as_they_would_all_at_once() -> None:
+    simulator, params = Simulator("balanced"), Parameters()
+    for seed in range(20):
+        bars, one = walked(seed), opportunity()
+        whole = simulator.run(one, bars, params)
+        goes = simulator.along(one, params)
+        assert whole is not None
+        assert goes is not None
+        ended = 0
+        for k in range(0, len(bars), 15):
+            part = Bars(bars.prices[k : k + 15], bars.times[k : k + 15], bars.span_ns)
+            if goes(part):
+                ended = k
+                break
+        assert whole.closed == (ended > 0 or whole.bars <= 15)
+        assert not whole.closed or ended <= whole.bars - 1 < ended + 15
 
 
 def test_a_restart_takes_the_prices_since_from_history() -> None:
