@@ -7,6 +7,7 @@ between leaves the one without the other; what should follow from it is handed o
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 
@@ -51,6 +52,10 @@ from engine.learning.rules import hour_of, weekday_of
 from engine.market.funding import INTERVAL_NS
 from engine.portfolio.measured import measured
 
+MEASURED = 1_000
+"""Closed trades that performance is measured over, so that a day's turn stays a few
+milliseconds; the journal has them all."""
+
 RULE_FACTOR = "rule "
 """How the size factor of a rule begins; its id follows."""
 
@@ -75,7 +80,7 @@ class Knowing:
         self._open: dict[str, EntryContext] = {}
         self._lessons: list[tuple[JournalEntry, tuple[Suggestion, ...]]] = []
         self._refused: dict[str, str] = {}
-        self._trades: list[Trade] = []
+        self._trades: deque[Trade] = deque(maxlen=MEASURED)
         self._day = -1
         self._shown: Knowledge | None = None
         self._shown_at = (-1, 0)
@@ -226,7 +231,7 @@ class Knowing:
         desk, memory = self._desk, self.memory
         coins = [one.status for one in memory.coins.scores()]
         periods, strategies = measured(
-            self._trades,
+            tuple(self._trades),
             float(desk.ledger.start),
             since_ns,
             knowledge_version=memory.version,
