@@ -65,7 +65,8 @@ class Learning:
         )
         self.knowledge: Callable[[], Knowledge | None] = lambda: None
         self.scoreboard: Callable[[], tuple[Score, ...]] = tuple
-        self._moved = True
+        self.moved = True
+        """Whether the ledger did anything since it was last looked at."""
         self._shown: dict[str, tuple[bytes, Change]] = {}
         self._changes: tuple[Change, ...] = ()
 
@@ -153,7 +154,7 @@ class Learning:
         """Journal what the school did, and let everybody see moved parameters."""
         if not records:
             return
-        self._moved = True
+        self.moved = True
         self._desk.record(*records)
         if any(isinstance(record, ParameterSet) for record in records):
             for symbol in self._desk.symbols.values():
@@ -210,7 +211,7 @@ class Learning:
             recovered.last_ns,
         )
         self.school.ended, self.school.trials = learned.ended_count, learned.trials
-        self._moved = True
+        self.moved = True
 
     def history(self, history: History) -> None:
         """Bars from before this start."""
@@ -218,12 +219,12 @@ class Learning:
 
     def _current(self) -> tuple[Change, ...]:
         """The changes to show; one whose figures did not move is the same object as before."""
-        if self._moved:
+        if self.moved:
             kept: dict[str, tuple[bytes, Change]] = {}
             for change in self.school.ledger.changes()[:SHOWN]:
                 raw, known = msgspec.msgpack.encode(change), self._shown.get(change.id)
                 kept[change.id] = known if known and known[0] == raw else (raw, change)
-            self._shown, self._moved = kept, False
+            self._shown, self.moved = kept, False
             self._changes = tuple(change for _, change in kept.values())
         return self._changes
 

@@ -107,6 +107,7 @@ class Kernel:
         self.publisher = Publisher(desk, self.entries, self.exits, self.cycle)
         self.publisher.meanwhile = self.intake.meanwhile
         self.publisher.learning = self.learning.view
+        self.publisher.learning_moved = lambda: self.learning.moved
         self.publisher.lived = self.knowing.afterwards.newest
         self.conditions.situations.knowledge = lambda: self.learning.knowledge()
         self.advising = Advising(desk, self.entries, self.conditions.situations)

@@ -91,6 +91,7 @@ class Publisher:
         self.llm: Callable[[], LlmView | None] = lambda: None
         self._llm: LlmView | None = None
         self.learning: Callable[[], LearningView | None] = lambda: None
+        self.learning_moved: Callable[[], bool] = lambda: False
         self.lived: Callable[[], tuple[JournalEntry, ...]] = tuple
         self._learned: LearningView | None = None
         self._learned_at = 0
@@ -157,9 +158,10 @@ class Publisher:
         return self._llm
 
     def _learning_view(self) -> LearningView | None:
-        """What was learned, looked at once a second: it moves by trades, not by ticks."""
+        """What was learned, looked at once a second and when the ledger has just moved."""
         now = monotonic_ns()
-        if self._learned is None or now - self._learned_at >= OUTLOOK_EVERY_NS:
+        due = self._learned is None or now - self._learned_at >= OUTLOOK_EVERY_NS
+        if due or self.learning_moved():
             self._learned_at = now
             view = self.learning()
             self._learned = _same(self._learned, view) if view is not None else None
