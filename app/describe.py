@@ -21,8 +21,8 @@ from widgets.tablepanel import DETAIL_LABEL
 
 Rows = list[Parts]
 
-# Details are laid out for this width and folded by the dialog where there is less.
 DETAIL_WIDTH = 94
+"""Cells of a detail where the window has room for it."""
 
 
 def amount(value: Decimal) -> str:
@@ -87,21 +87,21 @@ def then_and_now(then: Proposal, now: Proposal) -> Rows:
     return rows
 
 
-def proposal_rows(proposal: Proposal, view: Snapshot) -> Rows:
+def proposal_rows(proposal: Proposal, view: Snapshot, width: int = DETAIL_WIDTH) -> Rows:
     """Everything about a proposal, as its detail panel draws it."""
     detail = ProposalDetail()
     detail.show(view, 0)
     detail.show_proposal(proposal)
     head: Rows = [[(f"digest {proposal.digest}, version {proposal.version}", "muted")], []]
-    return [*head, *detail.document(DETAIL_WIDTH)]
+    return [*head, *detail.document(width)]
 
 
-def position_rows(position_id: str, view: Snapshot) -> Rows:
+def position_rows(position_id: str, view: Snapshot, width: int = DETAIL_WIDTH) -> Rows:
     """Everything about an open position, as its detail panel draws it."""
     detail = PositionDetail()
     detail.show(view, 0)
     detail.select(position_id)
-    rows: Rows = list(detail.document(DETAIL_WIDTH))
+    rows: Rows = list(detail.document(width))
     absent = [one for one in view.absences if one.position == position_id]
     return [*rows, *([[("", "")], *absence_rows(absent)] if absent else [])]
 

@@ -25,6 +25,10 @@ MOST_COPIED = 74_000
 """Bytes that common terminals take in one OSC 52 sequence, once coded."""
 
 
+NOTICE_FRAME = 4
+"""Columns that the border and the padding of a notice take."""
+
+
 def whether_it_arrives(environ: Mapping[str, str]) -> str:
     """What is known of the way to the clipboard: nobody answers, so that it can only be said."""
     if environ.get("TMUX"):
@@ -137,7 +141,8 @@ class Views:
         screen = self.deck.base_screen()
         if screen is None:
             return
-        found = self.detail_rows(screen)
+        width = min(describe.DETAIL_WIDTH, self.deck.size.width - NOTICE_FRAME)
+        found = self.detail_rows(screen, width)
         if found is not None:
             notice = Notice(*found, self.deck.mono, indent=DETAIL_LABEL + 2)
             self.deck.ask(notice, lambda _answer: None)
@@ -149,7 +154,9 @@ class Views:
         else:
             screen.toggle_maximise()
 
-    def detail_rows(self, screen: DeckScreen) -> tuple[str, list[Parts]] | None:
+    def detail_rows(
+        self, screen: DeckScreen, width: int = describe.DETAIL_WIDTH
+    ) -> tuple[str, list[Parts]] | None:
         """Title and rows of what the active panel has selected, where it has a text."""
         view = self.deck.view
         key = screen.selected(screen.active)
@@ -158,10 +165,10 @@ class Views:
         if screen.active == "approvals":
             for proposal in view.proposals:
                 if proposal.id == key:
-                    return f"Proposal {key}", describe.proposal_rows(proposal, view)
+                    return f"Proposal {key}", describe.proposal_rows(proposal, view, width)
         if screen.active == "positions":
-            return f"Position {key}", describe.position_rows(key, view)
-        found = screen.panels[screen.active].detail(describe.DETAIL_WIDTH)
+            return f"Position {key}", describe.position_rows(key, view, width)
+        found = screen.panels[screen.active].detail(width)
         if found is None:
             return None
         title, rows = found

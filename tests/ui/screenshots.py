@@ -1,9 +1,9 @@
 """Screenshots of the running program, for the documentation: `python -m tests.ui.screenshots`.
 
 A real engine on the simulated market is driven to a moment with a position, a waiting
-proposal and some closed trades; every screen is then exported at four sizes. What is learned
-takes weeks: for the Learning screen another engine trades 25 days by itself, and its journal is
-read. Nothing on them is drawn by hand.
+proposal and some closed trades; every screen is then exported at four sizes, the Desk in other
+themes too. What is learned takes weeks: for the Learning screen another engine trades 25 days by
+itself, and its journal is read. Nothing on them is drawn by hand.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from app.app import QuarterdeckApp
@@ -31,6 +32,7 @@ SCREENS = (
 LEARNING = (("4", "learning"),)
 LEARNING_DAYS = "25d"
 LEARNING_SEED = 5
+THEMES = ("light", "contrast", "clear")
 SYMBOLS = ",".join(f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "XRP", "ADA", "LINK"))
 SEED = 9
 PATIENCE_S = 120
@@ -94,14 +96,21 @@ def learned(folder: Path) -> JournalHub:
 
 
 async def shoot(
-    hub: Hub, size: tuple[int, int], screens: tuple[tuple[str, str], ...], inspecting: bool = False
+    hub: Hub,
+    size: tuple[int, int],
+    screens: Sequence[tuple[str, str]],
+    theme: str = "dark",
+    inspecting: bool = False,
 ) -> None:
-    app = QuarterdeckApp(hub, AppOptions(paced=False, seed=SEED, inspecting=inspecting))
+    """Every one of these screens at a size, in a theme that is named unless it is dark."""
+    options = AppOptions(paced=False, seed=SEED, theme=theme, inspecting=inspecting)
+    app = QuarterdeckApp(hub, options)
+    mark = "" if theme == "dark" else f"-{theme}"
     async with app.run_test(size=size) as pilot:
         for key, name in screens:
             await pilot.press(key)
             await pilot.pause(1.3)
-            target = FOLDER / f"{name}-{size[0]}x{size[1]}.svg"
+            target = FOLDER / f"{name}{mark}-{size[0]}x{size[1]}.svg"
             target.write_text(app.export_screenshot(title="Quarterdeck"), encoding="utf-8")
 
 
@@ -113,6 +122,8 @@ async def main() -> None:
             await until_busy(engine, Ids("shots"))
             for size in SIZES:
                 await shoot(engine.hub, size, SCREENS)
+            for theme in THEMES:
+                await shoot(engine.hub, (120, 40), SCREENS[:1], theme)
         finally:
             engine.stop(5.0)
         hub = await asyncio.to_thread(learned, Path(folder))

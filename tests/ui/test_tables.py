@@ -17,6 +17,7 @@ from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import FakeHub, world
 from widgets import numbers
 from widgets.columns import Column
+from widgets.lines import line_width
 from widgets.rows import Row
 from widgets.table import Table
 from widgets.tablepanel import TablePanel
@@ -197,3 +198,17 @@ def test_numbers_are_ordered_as_numbers_and_unknown_ones_stand_last(
 )  # fmt: skip
 def test_numbers_are_read_as_they_are_written(text: str, value: float) -> None:
     assert numbers.read(text) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("size", [(60, 15), (80, 24), (120, 40), (200, 60)])
+@pytest.mark.parametrize("panel", ["approvals", "signals"])
+def test_a_detail_is_laid_out_for_its_window(size: tuple[int, int], panel: str) -> None:
+    async def script(deck: Deck) -> None:
+        focus(deck, panel)
+        await deck.press("enter")
+        body = deck.dialog.body
+        wide = [row for row in body._rows if line_width(row) > body.size.width]
+        # A digest is one word of 64 letters, which the least window can't hold.
+        assert all(row[0][0].startswith("digest") for row in wide), wide
+
+    drive(script, size=size)
