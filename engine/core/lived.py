@@ -60,8 +60,9 @@ class JournalEntry(Value, frozen=True):
 class PerformanceRow(Value, frozen=True):
     """How all trades of a period went: one row of `performance_snapshots`.
 
-    `period` is `day` or `all`, which is as many as are remembered. Money is in the quote currency and net; ratios that have no
-    meaning are NaN. `knowledge_version` counts what knowledge was ever told.
+    `period` is `day` or `all`, which is as many as are remembered. Money is in the quote
+    currency and net; ratios that have no meaning are NaN. `knowledge_version` counts what
+    knowledge was ever told.
     """
 
     period: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
+from msgspec.structs import replace
 
 from engine.core.clock import DAY
 from engine.core.ids import source
@@ -15,6 +16,7 @@ from engine.core.learning import (
     Insight,
     InsightKind,
     Lean,
+    Opportunity,
     Rule,
     RuleAction,
     Suggestion,
@@ -32,6 +34,7 @@ from engine.learning.patterns import recognise
 from engine.learning.quick import QuickUpdate
 from engine.learning.results import FAMILIES, share
 from engine.learning.rules import hour_of, weekday_of
+from engine.learning.weigh import Weights
 from tests.knowledge_help import START, closed, entered
 
 BTC, ETH = "BTC/USDT", "ETH/USDT"
@@ -355,3 +358,47 @@ def test_counting_a_history_again_gives_the_same_next_row() -> None:
         taught([0.7, -1.0], each)
     now = START + DAY
     assert again.get_knowledge_context(now) == memory.get_knowledge_context(now)
+
+
+def opportunity(**changed: object) -> Opportunity:
+    values: dict[str, object] = {
+        "id": "P-1", "symbol": BTC, "direction": Direction.LONG, "opened_ns": SUNDAY,
+        "price": 100.0, "stop": 98.0, "targets": (), "atr": 1.0, "fee": 0.001,
+        "spread": 0.0001, "strategy": "ma_crossover", "regime": "BULL", "confidence": 0.7,
+        "kind": "denied", "pattern": "range", "vol_level": "HIGH",
+    }  # fmt: skip
+    return Opportunity(**{**values, **changed})  # type: ignore[arg-type]  # values of many types
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "weight"),
+    [
+        (TargetKind.COIN, BTC, '"blacklisted"', 0.0),
+        (TargetKind.COIN, BTC, '"reduced"', 0.5),
+        (TargetKind.COIN, BTC, '"favoured"', 1.5),
+        (TargetKind.COIN, BTC, "null", 1.0),
+        (TargetKind.COIN, ETH, '"blacklisted"', 1.0),
+        (TargetKind.PAIR, f"{BTC} × ma_crossover", "true", 0.0),
+        (TargetKind.PAIR, f"{BTC} × rsi_reversion", "true", 1.0),
+        (TargetKind.PATTERN, "range", "false", 0.0),
+        (TargetKind.PATTERN, "breakout", "false", 1.0),
+        (TargetKind.RULE, "R-1", "null", 1.0),
+    ],
+)
+def test_old_and_new_weigh_an_opportunity_as_entries_are_sized(
+    kind: TargetKind, name: str, value: str, weight: float
+) -> None:
+    weigh = Weights(Parameters()).weighers()[kind]
+    assert weigh(Target(kind=kind, name=name), value, opportunity()) == weight
+
+
+def test_a_rule_weighs_only_what_it_holds_for() -> None:
+    weigh = Weights(Parameters()).weighers()[TargetKind.RULE]
+    target = Target(kind=TargetKind.RULE, name="R-1")
+    memory = Memory(Parameters())
+    for action, weight in ((RuleAction.NO_TRADE, 0.0), (RuleAction.CAUTION, 0.8)):
+        memory.rules.set(replace(RULE, action=action, vol_level="HIGH"))
+        value = memory.rules.current(target)
+        assert weigh(target, value, opportunity()) == weight
+        assert weigh(target, value, opportunity(opened_ns=SUNDAY + DAY)) == 1.0
+        assert weigh(target, value, opportunity(vol_level="LOW")) == 1.0
