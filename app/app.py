@@ -184,6 +184,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             self.received_ns = now_ns
             self.hints.see(latest)
             self.homecoming.see(latest, now_ns)
+            self.controlling.see(latest)
         if hub is not None:
             self._collect(hub, now_ns)
         second = now_ns // SECOND

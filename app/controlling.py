@@ -14,6 +14,7 @@ from app.state import disconnected
 from engine.core import commands as cmd
 from engine.core.commands import Ack
 from engine.core.types import ApprovalMode, Control
+from engine.core.views import Snapshot
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
@@ -29,6 +30,7 @@ class Controlling:
 
     def __init__(self, deck: QuarterdeckApp) -> None:
         self.deck = deck
+        self._leaves_when_flat = False
 
     def do_pause(self, _argument: str) -> None:
         snapshot = self.deck.snapshot
@@ -167,7 +169,21 @@ class Controlling:
             self.deck.order(cmd.Pause(id=self.deck.new_id(), reason="quitting"), "pause, then quit",
                        lambda ack: self.deck.leave() if ack.ok else None)  # fmt: skip
         elif answer == "flatten":
-            self.ask_flatten(lambda ack: self.deck.leave() if ack.ok else None)
+            self.ask_flatten(self._flattening)
+
+    def _flattening(self, ack: Ack) -> None:
+        """Leaving before the exits have filled would leave the positions behind."""
+        if ack.ok:
+            self._leaves_when_flat = True
+            self.deck.say("leaving when every position is closed; q leaves before", "warn")
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Leave as soon as a flatten that was to be followed by it has closed everything."""
+        if not self._leaves_when_flat or snapshot.positions:
+            return
+        if not any(order.state.live for order in snapshot.orders):
+            self._leaves_when_flat = False
+            self.deck.leave()
 
 
 def left_behind(held: int) -> tuple[str, str]:
