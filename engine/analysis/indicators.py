@@ -9,6 +9,7 @@ change an earlier row.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -295,8 +296,9 @@ def bars_to_arrays(bars: tuple[Bar, ...]) -> tuple[Floats, Times]:
     return prices, np.array([bar.open_ns for bar in bars], dtype=np.int64)
 
 
+@cache
 def warm_up() -> None:
-    """Load or compile the step now, so that the first bar doesn't pay for it."""
+    """Load or compile the step now, so that the first bar doesn't pay for it; once a process."""
     opened = np.arange(2, dtype=np.int64) * IndicatorSpec().span_ns
     state = IndicatorState(IndicatorSpec(), rows=4)
     state.replay(np.ones((2, 5)), opened)
