@@ -18,6 +18,9 @@ from engine.learning.results import Results
 LEAST = 5
 """Trades of a group before anything is said about it, and before it is said again."""
 
+GROWN = 1.5
+"""By how much a group has grown before it is told again: with more trades less changes."""
+
 MOST = 6
 """Insights of one look; the others come when these have nothing new."""
 
@@ -77,16 +80,17 @@ def look(
     `known` are the insights so far, `name` gives a fresh id. Nothing here is random and
     nothing is remembered, so that the same history tells the same.
     """
-    told = {
-        one.evidence.note: one.evidence.n
-        for one in known
-        if one.source == SOURCE and one.evidence is not None
-    }
+    told: dict[str, int] = {}
+    for one in known:
+        if one.source == SOURCE and one.evidence is not None:
+            note = one.evidence.note
+            told[note] = max(told.get(note, 0), one.evidence.n)
     found: list[tuple[float, str, str, Evidence]] = []
     for family, key in GROUPS:
         for group, results in grouped(entries, family, key).items():
             evidence = _evidence(results, family, group)
-            if evidence.n >= told.get(evidence.note, 0) + LEAST:
+            before = told.get(evidence.note, 0)
+            if evidence.n >= max(before + LEAST, before * GROWN):
                 sd = max(results.sequence.sd, 1e-9)
                 weight = abs(evidence.mean) / sd * math.sqrt(evidence.n)
                 found.append((weight, family, group, evidence))

@@ -9,7 +9,7 @@ from engine.core.config import LlmSection
 from engine.core.learning import ChangeKind, Insight, InsightKind, Lean, RuleAction
 from engine.core.records import ChangeMoved, InsightFound, LlmCalled
 from engine.core.views import LlmCall
-from engine.learning.looking import SOURCE
+from engine.learning.looking import SOURCE, look
 from tests.engine.scripted import BTC, PRICE, Script
 from tests.faults import ollama
 from tests.faults.ollama import REFLECTION, Ollama, findings, says
@@ -153,3 +153,19 @@ def test_a_lesson_planted_for_later_stays_unseen_until_then(tmp_path: Path) -> N
         seen = told()
         assert seen[0] is False
         assert seen[-1] is True
+
+
+def test_a_group_is_told_again_only_once_it_has_grown(tmp_path: Path) -> None:
+    with live(tmp_path) as script:
+        lose(script, 5)
+        entries = list(script.kernel.reflecting._entries)
+    names = iter(f"I-{k}" for k in range(1_000))
+    known: list[Insight] = []
+    told = []
+    for n in range(1, 101):
+        now = script.desk.now_ns + n
+        # Newest first, as the memory gives them.
+        found = look((entries * 20)[:n], known[::-1], now, lambda: next(names))
+        known += found
+        told += [one.evidence.n for one in found if one.symbols and one.evidence is not None]
+    assert told == [5, 10, 15, 23, 35, 53, 80]
