@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from app.journals import ConfigFile, Db, Feed, Json, Mode, Picked, pick_for
-from app.recount import VERDICTS, checks, counted, current, missing
+from app.recount import VERDICTS, Outcomes, checks, counted, current, missing
 from app.telling import Table, plain, say, say_facts, say_json, say_table
 from engine.core.clock import iso
 from engine.core.errors import ConfigError
@@ -52,8 +52,9 @@ def changes(
             return tell_change(reader, picked, which.upper(), as_json, check=check)
         facts = [change_facts(change, compared) for change, compared in ledger(reader, "", state)]
         if check:
+            outcomes = Outcomes(reader)
             for one in facts:
-                _count_again(reader, one)
+                _count_again(reader, one, outcomes)
         frozen = reader.frozen()
         trials = sum(len(search.values) for search in reader.trials())
     whole = {"journal": str(picked.path), "frozen": frozen, "trials": trials, "changes": facts}
@@ -82,8 +83,8 @@ def tell_change(
     return _verdict_of([facts], as_json) if check else 0
 
 
-def _count_again(reader: Reader, facts: dict[str, Any]) -> None:
-    facts["checks"] = checks(reader, facts["id"])
+def _count_again(reader: Reader, facts: dict[str, Any], outcomes: Outcomes | None = None) -> None:
+    facts["checks"] = checks(reader, facts["id"], outcomes)
     facts["agrees"] = all(found["agrees"] for found in facts["checks"])
 
 

@@ -7,12 +7,15 @@ comparisons in the same order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
+from msgspec.structs import replace
+
 from app.telling import plain
-from engine.core.learning import Change, ChangeState, Compared, Evidence
-from engine.core.records import OpportunityBegan, OpportunityEnded
+from engine.core.learning import NAN, Change, ChangeState, Compared, Evidence
+from engine.core.records import OpportunityBegan, OpportunityEnded, TradeJournalled
 from engine.journal.queries import Reader
 from engine.learning.confidence import ALPHA, sequence_of
 
@@ -52,23 +55,75 @@ def counted(compared: Iterable[Compared], alpha: float = ALPHA) -> tuple[Evidenc
 
 def current(change: Change, compared: Sequence[Compared]) -> Change:
     """The change with its comparison as far as the journal has it."""
-    from msgspec.structs import replace
-
     if not compared:
         return change
     shadow, net = counted(compared, alpha_of(change))
     return replace(change, shadow=shadow, net=net)
 
 
-def checks(reader: Reader, name: str) -> list[dict[str, Any]]:
+class Outcomes:
+    """What trades and opportunities of a journal came to, by their ids, read when first asked."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+
+    @cached_property
+    def won(self) -> dict[str, float]:
+        """1 for each trade that won, else 0."""
+        return {trade.id: float(trade.won) for trade in self._reader.trades(-1)}
+
+    @cached_property
+    def gross_r(self) -> dict[str, float]:
+        """Each trade's result in R before fees, as the learners had it."""
+        entries = self._reader.records(("trade_journal",))
+        closed = [one.entry.closed for one in entries if isinstance(one, TradeJournalled)]
+        return {one.trade.id: one.gross_r for one in closed}
+
+    @cached_property
+    def paid(self) -> dict[str, float]:
+        """1 for each opportunity that ended above its costs, else 0."""
+        ended = [one for one in self._reader.opportunities() if isinstance(one, OpportunityEnded)]
+        return {one.opportunity.id: float(one.outcome.net > 0) for one in ended}
+
+    def again(self, evidence: Evidence) -> Evidence | None:
+        """The evidence counted again from its ids; None where its metric is no plain mean."""
+        metric, ids = evidence.metric, evidence.ids
+        if not ids or len(ids) != evidence.n:
+            return None
+        if metric == "result before fees":
+            return self._mean(evidence, self.gross_r, bound=True)
+        if metric == "share of winners":
+            return self._mean(evidence, self.won)
+        if metric.startswith("share of winners after fees"):
+            return self._mean(evidence, self.paid)
+        return None
+
+    def _mean(
+        self, evidence: Evidence, of: Mapping[str, float], bound: bool = False
+    ) -> Evidence | None:
+        values = [of[name] for name in evidence.ids if name in of]
+        if bound:
+            return sequence_of(values, evidence.alpha).evidence(evidence.metric, evidence.unit)
+        mean = sum(values) / len(values) if values else NAN
+        return replace(evidence, n=len(values), mean=mean)
+
+
+def checks(reader: Reader, name: str, outcomes: Outcomes | None = None) -> list[dict[str, Any]]:
     """Each figure that the ledger wrote for a change beside the one counted again.
 
     The share of the error is the ledger's own decision and is taken as it stands in the row.
+    Evidence that is no plain mean of its ids (one weighed by age) is not among them.
 
     Two figures agree when every number in them is the same; nothing is rounded.
     """
     rows = reader.comparisons(name)
     found: list[dict[str, Any]] = []
+    change = reader.change(name)
+    if change is not None:
+        evidence = change.change.evidence
+        recounted = (outcomes or Outcomes(reader)).again(evidence)
+        if recounted is not None:
+            found.append(_check("evidence", "proposed", evidence, recounted))
     for seq, step in reader.change_steps(name):
         before = (row.compared for at, row in rows if at < seq)
         shadow, net = counted(before, alpha_of(step.change))
@@ -96,7 +151,7 @@ def _verdict(state: ChangeState, shadow: Evidence, net: Evidence) -> dict[str, A
     }  # fmt: skip
 
 
-def _check(figure: str, state: ChangeState, stored: Evidence, again: Evidence) -> dict[str, Any]:
+def _check(figure: str, state: str, stored: Evidence, again: Evidence) -> dict[str, Any]:
     one, other = _numbers(stored), _numbers(again)
     return {
         "figure": figure, "state": str(state), "stored": one, "counted_again": other,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.cli import app
 from engine.core.clock import DAY, HOUR
 from engine.core.commands import AnswerChange, Freeze, RevertChange
 from engine.core.errors import CommandRefused, ConfigError, JournalError
-from engine.core.learning import ChangeState
+from engine.core.learning import ChangeState, Evidence
 from engine.core.records import (
     AnyRecord,
     ChangeMoved,
@@ -138,6 +139,22 @@ def test_a_change_is_counted_again_with_the_share_of_the_error_that_it_was_given
         journal.barrier()
     assert facts("changes", "L-6", "--check", "--db", path)["agrees"]
     assert "at 99 %" in invoke("changes", "L-6", "--db", path).stdout
+
+
+def test_why_it_was_proposed_is_counted_again_from_the_ids(tmp_path: Path) -> None:
+    trades = [make_trade(n, pnl=Decimal(1 if n % 4 else -1)) for n in range(8)]
+    closed = [TradeClosed(time_ns=START_NS, trade=one, position=one.id) for one in trades]
+    ids = tuple(one.id for one in trades)
+    for mean, agrees in ((0.75, True), (0.8, False)):
+        evidence = Evidence(metric="share of winners", unit="prob", n=8, mean=mean, ids=ids)
+        change = make_change(6, evidence=evidence)
+        path = written(
+            tmp_path / f"{mean}.db", *closed, ChangeMoved(time_ns=START_NS, change=change)
+        )
+        code = 0 if agrees else JournalError.exit_code
+        [found] = facts("changes", "L-6", "--check", "--db", path, expect=code)["checks"]
+        assert (found["figure"], found["agrees"]) == ("evidence", agrees)
+        assert found["counted_again"]["mean"] == 0.75
 
 
 def test_a_verdict_that_its_figures_do_not_bear_out_is_found(tmp_path: Path) -> None:
