@@ -42,7 +42,7 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
             base: Screen[Any] = self.screen_stack[0]
         except (IndexError, KeyError):
             return None
-        return base if isinstance(base, DeckScreen) and base.panels else None
+        return base if isinstance(base, DeckScreen) and base.standing else None
 
     def current_proposal(self, proposal_id: str) -> Proposal | None:
         """The newest version that the engine has of a proposal."""

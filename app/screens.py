@@ -159,6 +159,17 @@ class DeckScreen(Screen[None], inherit_bindings=False):
         assert isinstance(self.app, QuarterdeckApp)
         return self.app
 
+    @property
+    def standing(self) -> bool:
+        """Whether all of it is there: a sample may fall before its mounting or into its end."""
+        children = self.children
+        return (
+            bool(self.panels)
+            and len(children) > 1
+            and isinstance(children[0], StatusLine)
+            and isinstance(children[-1], FooterLine)
+        )
+
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
         yield TabsLine("tabs")

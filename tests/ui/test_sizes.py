@@ -6,6 +6,7 @@ import pytest
 
 from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import SYMBOLS, FakeHub, make_bar, make_market, world
+from widgets.status import StatusLine
 
 TITLES = ("Approvals", "Positions", "Signals", "Reasoning", "Adaptations", "Risk")
 
@@ -275,3 +276,17 @@ def test_hints_fit_the_least_window_whole() -> None:
 
     drive(script, size=(60, 15), first_run=True)
     drive(script, size=(60, 15), first_run=True, hub=FakeHub(world(proposals=())))
+
+
+def test_a_sample_that_falls_into_the_end_of_a_screen_does_no_harm() -> None:
+    async def script(deck: Deck) -> None:
+        screen = deck.app.base_screen()
+        assert screen is not None
+        await screen.query_one(StatusLine).remove()
+        deck.hub.change()
+        assert deck.app.base_screen() is None
+        deck.app.sampler.step()
+        await deck.pilot.press("a", "p", "j")
+        assert deck.app.is_running
+
+    drive(script)
