@@ -26,8 +26,9 @@ from tests.tty.served import PROGRAM, Served
 from tests.tty.sshd import Sshd, missing
 
 SPEED = 300.0
-A_DROP_S = 3.0
-"""Seconds for which the engine's run is planned a drop; a screen needs one to come up."""
+A_DROP_S = 12.0
+"""Seconds for which the engine's run is planned a drop; a screen takes one or two to come up,
+and several where the machine is busy. What is left of the run is not waited for."""
 
 GONE_S = 1.0
 """Within which an engine inside its screen must be gone."""
@@ -116,6 +117,7 @@ def drops(folder: Path, seed: int, count: int) -> Drops:
             done.drops += 1
         if engine.process.poll() is not None and done.drops < count:
             done.wrong.append(f"seed {seed}: the engine had ended before drop {done.drops}")
+        engine.process.terminate()
         until_ns = min(_lived(engine)[1], _lived(alone)[1])
         watched, quiet = _lived(engine, until_ns)[0], _lived(alone, until_ns)[0]
         done.events = len(quiet)
