@@ -68,13 +68,19 @@ class Screen(AppService):
 
     async def end(self) -> None:
         """Ask it to leave, then make it."""
-        with contextlib.suppress(asyncio.TimeoutError, ConnectionError):
-            await asyncio.wait_for(self.stop(), LEAVE_S)
-        process = self._process
-        if process is not None and process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+        try:
+            # Whatever its last words ran into, the process is ended below.
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self.stop(), LEAVE_S)
+        finally:
+            process = self._process
+            if process is not None:
+                if process.returncode is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        process.kill()
+                    await process.wait()
+                # Its pipes would otherwise be closed by whoever collects them, with no loop.
+                process._transport.close()  # type: ignore[attr-defined]
 
 
 class WebView(Server):
