@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from textual.widgets import Input
 
 from app.learning import parse_numbers
 from engine.core.clock import DAY
@@ -42,6 +43,12 @@ def learned_hub() -> FakeHub:
 async def ledger_open(deck: Deck) -> None:
     await deck.press("4")
     await deck.look()
+
+
+def fill(deck: Deck, **values: str) -> None:
+    """Put texts into the fields of the form that is open."""
+    for name, text in values.items():
+        deck.app.screen.query_one(f"#field-{name}", Input).value = text
 
 
 def said(deck: Deck, name: str) -> str:
@@ -201,12 +208,10 @@ def test_a_person_sets_coins_patterns_and_rules() -> None:
         assert "select a coin, a pattern or a rule first" in deck.message
         screen.focus_panel("coins")
         await deck.press("e")
-        await deck.press(*["backspace"] * 6)
-        await deck.write("favored")
+        fill(deck, status="favored")
         await deck.press("enter")
         assert not deck.hub.sent
-        await deck.press(*["backspace"] * 7)
-        await deck.write("favoured")
+        fill(deck, status="favoured")
         await deck.press("enter")
         sent = deck.hub.last()
         assert isinstance(sent, SetCoin)
@@ -218,11 +223,7 @@ def test_a_person_sets_coins_patterns_and_rules() -> None:
         assert (pattern.pattern, pattern.active) == ("pullback-trend", False)
         screen.focus_panel("rules")
         await deck.press("n")
-        await deck.write("quiet nights")
-        await deck.press("tab")
-        await deck.write("no trade")
-        await deck.press("tab")
-        await deck.write("0-3 22")
+        fill(deck, description="quiet nights", action="no trade", hours="0-3 22")
         await deck.press("enter")
         rule = deck.hub.last()
         assert isinstance(rule, SetRule)
