@@ -96,6 +96,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.sampler = Sampler(self, self.options.rate(), self.options.pacing(), self.mono)
         self.received_ns = 0
         self._second = -1
+        self._charted = ""
         self._tidied_ns = self.mono()
         self._keys_at_ns = 0
         self._frames = 0
@@ -220,7 +221,12 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             return
         still = self.frozen is not None or self.options.inspecting
         age = 0 if still else max(0, now_ns - self.received_ns)
-        self.feeds.follow(self.hub, self.chosen_symbol())
+        symbol = self.chosen_symbol()
+        if symbol != self._charted:
+            # Another row has come under the cursor: its chart must not wait for the next second.
+            self._charted = symbol
+            screen.feed_now()
+        self.feeds.follow(self.hub, symbol)
         screen.feed(view, view.time_ns + age, slow)
         self.shown.draw(self.drawn_proposal(screen))
         self.shown_change.draw(self.drawn_change(screen))

@@ -217,6 +217,19 @@ def test_the_chart_follows_the_selection() -> None:
     drive(script)
 
 
+def test_the_chart_follows_a_row_that_comes_under_the_cursor_by_itself() -> None:
+    async def script(deck: Deck) -> None:
+        assert "BTC/USDT 15m" in deck.text
+        other = deck.hub.snapshot.proposals[1]  # type: ignore[union-attr]
+        deck.hub.change(proposals=(other,))
+        await deck.look(100)
+        deck.hub.change()
+        await deck.look(100)
+        assert f"{other.symbol} 15m" in deck.text
+
+    drive(script)
+
+
 def test_w_writes_the_panel_and_y_copies_the_row() -> None:
     async def script(deck: Deck) -> None:
         await deck.press("w")
