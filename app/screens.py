@@ -162,13 +162,9 @@ class DeckScreen(Screen[None], inherit_bindings=False):
     @property
     def standing(self) -> bool:
         """Whether all of it is there: a sample may fall before its mounting or into its end."""
-        children = self.children
-        return (
-            bool(self.panels)
-            and len(children) > 1
-            and isinstance(children[0], StatusLine)
-            and isinstance(children[-1], FooterLine)
-        )
+        # Textual adds widgets of its own in a terminal, so these are looked for by their kind.
+        kinds = {type(child) for child in self.children}
+        return bool(self.panels) and kinds >= {StatusLine, TabsLine, MessageLine, FooterLine}
 
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
