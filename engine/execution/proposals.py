@@ -71,8 +71,12 @@ class ProposalBook:
         why_waits: str = "",
         grows: str = "",
         id: str = "",
+        least_ns: int = 0,
     ) -> Proposal:
-        """A new proposal, WAITING, version 1, with its digest and the expiry of its class."""
+        """A new proposal, WAITING, version 1, with its digest and the expiry of its class.
+
+        It waits `least_ns` at least, however short its class.
+        """
         proposal = Proposal(
             id=id or self._ids.next("P"),
             version=1,
@@ -90,7 +94,7 @@ class ProposalBook:
             decision=decision,
             confidence=confidence,
             created_ns=now_ns,
-            expires_ns=now_ns + ttl_ns(self._parameters, kind),
+            expires_ns=now_ns + max(ttl_ns(self._parameters, kind), least_ns),
             state=ProposalState.WAITING,
             gates=gates,
             factors=factors,

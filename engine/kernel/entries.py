@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from engine.core.clock import SECOND
 from engine.core.errors import CommandRefused
 from engine.core.exits import ExitReason
 from engine.core.records import (
@@ -30,6 +31,7 @@ from engine.core.records import (
 from engine.core.types import (
     Action,
     Actor,
+    ApprovalMode,
     Control,
     Decision,
     Direction,
@@ -66,6 +68,9 @@ from engine.market.costs import Costs
 from engine.risk.gates import first_refusal
 from engine.strategies.base import StrategyContext
 from engine.strategies.coordination import coordinate
+
+READING_NS = 20 * SECOND
+"""Wall time for which a proposal stands at least, while the market runs faster than real."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +309,7 @@ class Entries:
             expected=appraisal.expected,
             origin=origin,
             kind=kind,
+            least_ns=self._reading_ns(),
         )
         proposal = msgspec.structs.replace(
             proposal, pattern=wish.recognised, condition=wish.condition
@@ -339,6 +345,13 @@ class Entries:
         told = msgspec.structs.replace(proposal, margin=margin, liquidation=liquidation or 0.0)
         desk.proposals.restore(told, desk.proposals.kind_of(told.id))
         return told
+
+    def _reading_ns(self) -> int:
+        """What a person needs to read a proposal, in engine time: at 60 times real time five
+        minutes are over before anybody has seen it."""
+        desk = self._desk
+        asks = desk.proposals.mode is not ApprovalMode.AUTO
+        return int(READING_NS * desk.feed.speed) if asks else 0
 
     def wait(self, proposal: Proposal, why: str) -> Proposal:
         desk = self._desk
