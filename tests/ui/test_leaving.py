@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from engine.core.commands import Flatten, Pause
@@ -26,7 +28,7 @@ def test_an_engine_inside_offers_to_pause_or_flatten_first() -> None:
 
 
 @pytest.mark.parametrize("options", [{"served": True}, {"inspecting": True}])
-def test_where_the_engine_stays_leaving_costs_nothing(options: dict[str, bool]) -> None:
+def test_where_the_engine_stays_leaving_costs_nothing(options: dict[str, Any]) -> None:
     async def script(deck: Deck) -> None:
         await deck.press("q")
         assert "Flatten" not in deck.text
