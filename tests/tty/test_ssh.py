@@ -45,6 +45,15 @@ def train(sshd: Sshd) -> Line:
     return Line(sshd.port, rate=TRAIN_RATE, delay_s=TRAIN_DELAY_S)
 
 
+def ends(pid: int, seconds: float = 15.0) -> None:
+    """Wait for the end of a process; sshd takes three seconds to give a silent line up."""
+    for _ in range(int(seconds / 0.01)):
+        if gone(pid):
+            return
+        pause(0.01)
+    raise AssertionError(f"process {pid} goes on")
+
+
 def with_pid(command: tuple[str, ...], file: Path) -> list[str]:
     """The command, preceded by the number of its process written to a file."""
     return ["sh", "-c", f'echo $$ > {file}; exec "$@"', "sh", *command]
@@ -62,14 +71,14 @@ def test_a_screen_over_ssh_is_lost_and_attached_again_and_the_engine_stays(
             screen.key("p", "REDUCING", 10.0)
             line.cut()
             assert screen.end(10.0) == 255
-        until(lambda: gone(int(pid.read_text())))
+        ends(int(pid.read_text()))
         with sshd.open(with_pid(attach, pid), port=line.port, env=served.env) as screen:
             screen.wait("REDUCING", 20.0)
             since = len(screen.output)
             screen.resize(80, 24)
             screen.wait("Adaptations", 10.0, since)
             line.freeze()
-            until(lambda: gone(int(pid.read_text())))
+            ends(int(pid.read_text()))
     assert served.process.poll() is None
     assert owner(served.journal) == served.process.pid
 

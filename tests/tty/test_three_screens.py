@@ -123,6 +123,8 @@ def test_commands_beside_a_served_engine_act_at_once_and_say_so(
     deck: Deck, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     beside = Beside(deck, capsys)
+    deck.play(FAST)
+    deck.until(lambda: deck.snapshot.health.decisions > 0)
     deck.play(SLOW)
     symbol = next(
         name for name in deck.snapshot.run.symbols
