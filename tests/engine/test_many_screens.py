@@ -58,11 +58,11 @@ def test_an_approval_of_terms_that_another_screen_changed_is_refused(crew: Crew)
     assert order.quantity == now.quantity
 
 
-def test_a_thousand_interleavings_of_three_people_give_what_was_approved_once(
+def test_interleavings_of_three_people_give_what_was_approved_once(
     tmp_path: Path,
 ) -> None:
     done = seed = 0
-    while done < 1_000:
+    while done < 300:
         seed += 1
         folder = tmp_path / str(seed)
         folder.mkdir()

@@ -192,7 +192,7 @@ def test_the_common_month_of_recorded_minutes(tmp_path: Path) -> None:
 def test_without_an_edge_strategies_earn_minus_their_costs(tmp_path: Path) -> None:
     """A t-interval of 3.3 standard errors (1 in 1,000) around each strategy's gross mean."""
     trades: list[Trade] = []
-    for seed in range(4):
+    for seed in range(2):
         db = tmp_path / f"{seed}.db"
         run(db, "sim", seed=100 + seed, lasting="30h", timeframe="3m")
         with Reader(db) as reader:

@@ -194,9 +194,13 @@ class Flips:
 
 
 def _belief(state: Recovered) -> dict[str, Any]:
-    known = {name: getattr(state, name) for name in state.__struct_fields__ if name != "folded"}
-    # As text: a mark may be NaN, which equals nothing.
-    return {**known, "followed": repr(state.followed)}
+    # As text: marks, bounds and means may be NaN, which equals nothing.
+    as_they_are = ("fills", "positions")
+    return {
+        name: getattr(state, name) if name in as_they_are else repr(getattr(state, name))
+        for name in state.__struct_fields__
+        if name != "folded"
+    }
 
 
 def flip_bytes(folder: Path, seed: int, flips: int, trades: int = 12) -> Flips:

@@ -62,7 +62,7 @@ def hostile_texts(worlds: int, seed: int = 1) -> Reached:
                 terminal.wait("PAPER")
                 for key in ("2", "3", "4", "5", "7", "?", "\x1b", "1", "\r", "\x1b", "e", "\x1b"):
                     terminal.send(key)
-                    terminal.settle(0.15, 3.0)
+                    terminal.settle(0.15, 1.0)
                 assert terminal.process.poll() is None, terminal.text()[-500:]
                 found = unexpected(bytes(terminal.output))
                 assert not found, found[:3]

@@ -105,7 +105,7 @@ def test_after_any_keys_the_terminal_shows_what_a_full_repaint_would(
     with Terminal(arguments, columns=columns, rows=rows) as terminal:
         terminal.wait("PAPER")
         terminal.settle(0.3)
-        for _ in range(3):
+        for _ in range(2):
             for _ in range(6):
                 terminal.send(draws.choice(keys))
                 terminal.settle(0.12, 2.0)

@@ -102,7 +102,7 @@ def test_the_oracle_for_escapes_sees_what_it_should() -> None:
 
 
 def test_resizes_down_to_one_cell_raise_nothing() -> None:
-    assert ui.resizes(60).count == 60
+    assert ui.resizes(30).count == 30
 
 
 def test_a_storm_of_real_resizes(tmp_path: Path) -> None:
