@@ -25,7 +25,7 @@ ASK_HOURS = declare(
     doc="How long a change that loosens risk waits for a person.",
 )  # fmt: skip
 LOSS_STOP = declare(
-    "learn.loss_stop_r", 12.0, low=2, high=30, step=0.5, unit="R", scopes="G", risk=1,
+    "learn.loss_stop_r", 15.0, low=2, high=30, step=0.5, unit="R", scopes="G", risk=1,
     learnable=False,
     doc="What one change may have cost against what it replaced before it is taken back at once.",
 )  # fmt: skip

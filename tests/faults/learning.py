@@ -33,7 +33,7 @@ from engine.core.lived import EntryContext
 from engine.core.parameters import Parameters, Scope
 from engine.core.records import AnyRecord, ChangeMoved, ComparedOn, OpportunityEnded
 from engine.core.types import Actor, Bar, Direction, Trade
-from engine.learning.adjust import ParameterApplier, parameter
+from engine.learning.adjust import ParameterApplier, parameter, text_of
 from engine.learning.exits import LEARNED, on_grid
 from engine.learning.ledger import ChangeLedger
 from engine.learning.memory import Memory
@@ -368,7 +368,7 @@ def poisoned(count: int, seed: int) -> list[str]:
             params.set(one.name, value, "before", Scope())
         before = [(name, str(scope), setting.value) for name, scope, setting in params.items()]
         ledger = _ledger(params)
-        poison = str(on_grid(one, chance.uniform(one.low, one.high)))
+        poison = text_of(one.check(on_grid(one, chance.uniform(one.low, one.high))))
         lean = chance.choice([Lean.TIGHTENS, Lean.NEUTRAL, Lean.LOOSENS])
         now = START
         moved = [
