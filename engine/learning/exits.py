@@ -26,7 +26,7 @@ from engine.core.learning import (
     Suggestion,
     Trials,
 )
-from engine.core.parameters import Parameter, Parameters, declare
+from engine.core.parameters import EVERYWHERE, Parameter, Parameters, declare
 from engine.learning import settings as ledger
 from engine.learning.adjust import parameter, text_of
 from engine.learning.base import Learner
@@ -62,6 +62,8 @@ LEARNED: tuple[Parameter, ...] = (
     settings.BE_ACTIVATION,
     *settings.SIGNAL_WEIGHTS,
 )
+
+_NAMES = frozenset(one.name for one in LEARNED)
 
 IN_FORCE = ("", 0.0)
 """The key of an outcome by the rules in force."""
@@ -183,8 +185,14 @@ class ExitLearner(Learner):
         return self._simulator.walk(one, bars, plan).net_r if plan is not None else math.nan
 
     def _moves_of(self, one: Opportunity) -> dict[str, _Move]:
-        """Which rules each parameter moves for entries like this one, found by moving it."""
-        key = (one.symbol, one.regime, one.strategy)
+        """Which rules each parameter moves for entries like this one, found by moving it.
+
+        They are the same for all entries unless one of the parameters is set in a scope.
+        """
+        scoped = any(
+            scope != EVERYWHERE and name in _NAMES for name, scope, _ in self._params.items()
+        )
+        key = (one.symbol, one.regime, one.strategy) if scoped else ("", "", "")
         moves = self._moves.get(key)
         if moves is None:
             moves = self._moves[key] = {}
