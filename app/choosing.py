@@ -66,6 +66,11 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
         panel = screen.panels.get(screen.active)
         if panel is not None and panel.selected_symbol:
             self.feeds.symbol = panel.selected_symbol
+        elif view.positions:
+            # What was last looked at has gone; what is held is looked at next.
+            held = [p.position.symbol for p in view.positions]
+            if self.feeds.symbol not in (*held, *(p.symbol for p in view.proposals)):
+                self.feeds.symbol = held[0]
         if self.feeds.symbol and any(m.symbol == self.feeds.symbol for m in view.markets):
             return self.feeds.symbol
         symbols = [p.symbol for p in view.proposals] + [m.symbol for m in view.markets]

@@ -297,3 +297,17 @@ def test_a_command_without_an_ack_is_said_to_be_unanswered() -> None:
         assert "has not answered" in deck.message
 
     drive(script, hub=FakeHub(world(), script=None))
+
+
+def test_the_chart_goes_from_a_proposal_that_ended_to_what_is_held() -> None:
+    async def script(deck: Deck) -> None:
+        proposal, held = world().proposals[0], world().positions[0]
+        assert proposal.symbol != held.position.symbol
+        deck.hub.change(proposals=(proposal,), positions=(held,))
+        await deck.look()
+        assert deck.app.chosen_symbol() == proposal.symbol
+        deck.hub.change(proposals=(), positions=(held,))
+        await deck.look()
+        assert deck.app.chosen_symbol() == held.position.symbol
+
+    drive(script)
