@@ -212,8 +212,9 @@ class ChangeLedger:
             return False
         if any(asked.target == one.target for asked in self._asked.values()):
             return False
-        if held is not None and one.lean is Lean.LOOSENS and held.change.who == one.who:
-            # Whoever locked it may ask to open it.
+        status = one.target.kind is not TargetKind.PARAMETER
+        if held is not None and status and one.lean is Lean.LOOSENS and held.change.who == one.who:
+            # Whoever locked it may ask to open it; a value that is tried is tried to its end.
             return held.change.after != one.after and now_ns >= self._paused.get(text, 0)
         if held is not None:
             # Only what is proven may take the place of something that is still being watched.

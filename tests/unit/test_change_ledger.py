@@ -233,6 +233,8 @@ def test_one_change_of_a_target_at_a_time_and_few_at_all() -> None:
     book = Book()
     book.suggest()
     assert book.ledger.suggest(suggestion(after="1.0"), book.now) == []
+    looser = suggestion(after="2.0", lean=Lean.LOOSENS)
+    assert book.ledger.suggest(looser, book.now) == []
     book.params.set("learn.most_changes", 1, "test")
     other = suggestion(target=parameter("exit.breakeven_activation_pct"), after="0.4")
     assert book.ledger.suggest(other, book.now) == []
