@@ -15,6 +15,7 @@ class DenialCode(StrEnum):
     CONTROL_STATE = "control_state"
     BREAKER_OPEN = "breaker_open"
     STALE_QUOTE = "stale_quote"
+    CLOCK_SKEW = "clock_skew"
     SPREAD = "spread"
     LEVERAGE = "leverage"
     SPOT_SHORT = "spot_short"
@@ -54,6 +55,7 @@ _EXPLANATIONS = {
     DenialCode.CONTROL_STATE: "Entries are admitted in ACTIVE only.",
     DenialCode.BREAKER_OPEN: "A circuit breaker is open, or its one entry on trial is made.",
     DenialCode.STALE_QUOTE: "The newest price is older than it may be to act on.",
+    DenialCode.CLOCK_SKEW: "This machine's clock is too far from the venue's to sign an order.",
     DenialCode.SPREAD: "Bid and ask are too far apart.",
     DenialCode.LEVERAGE: "More leverage than allowed; spot has none.",
     DenialCode.SPOT_SHORT: "What isn't owned can't be sold on spot.",

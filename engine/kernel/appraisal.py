@@ -32,6 +32,7 @@ from engine.kernel.symbols import SymbolDesk
 from engine.learning.memory import Bearing
 from engine.learning.patterns import recognise
 from engine.market.costs import Costs
+from engine.market.feed import Skewed
 from engine.market.instruments import round_price, round_qty
 from engine.risk.contexts import Around
 from engine.risk.gates import AccountContext, GateContext, evaluate
@@ -300,6 +301,7 @@ class Appraiser:
             regime=symbol.label or None,
             around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
             strategy=wish.strategy,
+            skew_s=abs(desk.feed.skew_ns) / SECOND if isinstance(desk.feed, Skewed) else 0.0,
             known=bearing.known,
         )
         gates = evaluate(gated_from, desk.params)

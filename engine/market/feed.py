@@ -90,6 +90,16 @@ class Rewinds(Protocol):
         ...
 
 
+@runtime_checkable
+class Skewed(Protocol):
+    """A feed that knows how far this machine's clock is from the venue's."""
+
+    @property
+    def skew_ns(self) -> int:
+        """The venue's clock less this machine's; 0 before it was measured."""
+        ...
+
+
 def event_time(event: MarketEvent) -> int:
     """When an event became knowable: a bar at its close, everything else at its time."""
     if type(event) is Bar:

@@ -98,6 +98,10 @@ class LiveFeed:
         self._link: LiveLink | None = None
 
     @property
+    def skew_ns(self) -> int:
+        return self._link.skew_ns if self._link is not None else 0
+
+    @property
     def instruments(self) -> Mapping[str, Instrument]:
         return self._instruments
 

@@ -120,6 +120,11 @@ class LiveLink:
         """The client's own machinery failed (a frame it can't read): start all streams anew."""
         self._kick(self._symbols, reason)
 
+    @property
+    def skew_ns(self) -> int:
+        """The venue's clock less this machine's, as it was measured last."""
+        return self._health.skew_ns
+
     def _now_ns(self) -> int:
         return self._clock.now_ns() + self._health.skew_ns
 

@@ -119,6 +119,8 @@ class GateContext:
     around: Around = Around()
     known: Known = Known()
     strategy: str = ""
+    skew_s: float = 0.0
+    """How far this machine's clock is from the venue's, either way."""
 
     @property
     def notional(self) -> float:

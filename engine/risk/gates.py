@@ -27,6 +27,7 @@ from engine.risk.limits import (
     MAX_DRAWDOWN,
     MAX_LEVERAGE,
     MAX_NEW,
+    MAX_SKEW,
     MAX_SPREAD,
     MAX_TRADES,
     ORDERS_PER_SECOND,
@@ -225,6 +226,11 @@ def _spread(c: GateContext, p: Parameters) -> Gate:
     return _most(DenialCode.SPREAD, "spread", c.spread_bps, limit, "bps")
 
 
+def _clock(c: GateContext, p: Parameters) -> Gate:
+    """Paper signs nothing, and still sends no entry that the venue would refuse unread."""
+    return _most(DenialCode.CLOCK_SKEW, "clock skew", c.skew_s, p.get(MAX_SKEW), "s")
+
+
 def _leverage(c: GateContext, p: Parameters) -> Gate:
     limit = p.get(MAX_LEVERAGE, c.symbol, c.regime) if c.can_short else 1
     if c.most_leverage is not None and c.most_leverage < limit:
@@ -364,6 +370,7 @@ _GATES: tuple[Callable[[GateContext, Parameters], Gate], ...] = (
     lambda c, p: _control(c.account),
     _freshness,
     lambda c, p: _breakers(c.account),
+    _clock,
     _spread,
     _leverage,
     lambda c, p: _spot_short(c),

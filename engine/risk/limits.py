@@ -46,6 +46,12 @@ MAX_SPREAD = declare(
     doc="Widest spread at which an entry is made, of the mid price.",
 )  # fmt: skip
 
+MAX_SKEW = declare(
+    "exec.max_clock_skew_s", 1.0, low=0.1, high=5, step=0.1, unit="s", scopes="G", risk=1,
+    learnable=False,
+    doc="Most that this machine's clock may be off the venue's; it would refuse a signed order.",
+)  # fmt: skip
+
 # How large.
 MAX_POSITION = declare(
     "size.max_position_pct", 25.0, low=5, high=50, step=1, unit="% equity", scopes="G", risk=1,

@@ -25,6 +25,7 @@ from engine.core.errors import CommandRefused, FeedError
 from engine.core.types import Bar, BarCorrection, Book, FeedStatus, Link, Quarantined, Quote, Tick
 from engine.market import venues
 from engine.market.bars import Resampler
+from engine.market.feed import Skewed
 from engine.market.live import LiveFeed
 from engine.market.livelink import Pace
 from tests.contract import test_feed as contract
@@ -342,6 +343,8 @@ def test_a_clock_that_is_off_is_told() -> None:
     with Rig(venue=venue) as skewed:
         assert skewed.follow()
         assert "clock is 4.0 s behind binance's" in skewed.statuses(Link.UP)[0].reason
+        assert isinstance(skewed.feed, Skewed)
+        assert abs(skewed.feed.skew_ns / SECOND - 4.0) < 0.5
 
 
 def test_a_kernel_that_fell_behind_keeps_candles_and_newest_quotes_and_is_told() -> None:

@@ -271,6 +271,7 @@ SCENARIOS: dict[str, Scenario] = {
     "cand.max_trades_per_day": gate(DenialCode.TRADES_PER_DAY, account=account(trades_today=49)),
     "cb.orders_per_s": gate(DenialCode.ORDER_RATE, account=account(orders_last_s=4)),
     "lev.max_leverage": gate(DenialCode.LEVERAGE, leverage=5, can_short=True),
+    "exec.max_clock_skew_s": gate(DenialCode.CLOCK_SKEW, skew_s=2.0),
     "exec.max_spread_bps": gate(DenialCode.SPREAD, spread_bps=40.0),
     "data.max_quote_age_crypto_s": gate(DenialCode.STALE_QUOTE, quote_age_s=10.0),
     "data.max_quote_age_polled_s": gate(DenialCode.STALE_QUOTE, quote_age_s=50.0, polled=True),

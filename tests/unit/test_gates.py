@@ -62,6 +62,7 @@ SCENARIOS: dict[DenialCode, Scenario] = {
     DenialCode.STALE_QUOTE: Scenario(
         _of(quote_age_s=16.0), moves=(("data.max_quote_age_crypto_s", 20),)
     ),
+    DenialCode.CLOCK_SKEW: Scenario(_of(skew_s=1.1), moves=(("exec.max_clock_skew_s", 1.5),)),
     DenialCode.SPREAD: Scenario(_of(spread_bps=51.0), moves=(("exec.max_spread_bps", 55),)),
     DenialCode.LEVERAGE: Scenario(
         _of(leverage=5, can_short=True),
@@ -236,6 +237,7 @@ def test_a_diamond_may_risk_more_and_nothing_more_than_the_ceiling() -> None:
         ({"quote_age_s": math.nan}, DenialCode.STALE_QUOTE),
         ({"quote_age_s": math.inf}, DenialCode.STALE_QUOTE),
         ({"spread_bps": math.nan}, DenialCode.SPREAD),
+        ({"skew_s": math.nan}, DenialCode.CLOCK_SKEW),
         ({"net_ev_bps": math.nan}, DenialCode.EXPECTED_VALUE),
         ({"confidence": math.nan}, DenialCode.CONFIDENCE),
         ({"stop": 101.0}, DenialCode.NO_STOP),
