@@ -11,8 +11,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
-import msgspec
 import numpy as np
 
 from engine.core.clock import DAY, HOUR, MINUTE
@@ -218,8 +218,6 @@ def _walk(seed: int, symbol: str, days: int) -> np.ndarray:
 
 def closed_trade(record: OpportunityEnded) -> tuple[Closed, EntryContext]:
     """The trade that an opportunity would have been, with the context of its entry."""
-    from decimal import Decimal
-
     one, outcome = record.opportunity, record.outcome
     entry = Decimal(repr(one.price))
     out = Decimal(repr(round(one.price * (1 + one.direction.sign * outcome.gross / 100), 4)))
@@ -406,8 +404,3 @@ def poisoned(count: int, seed: int) -> list[str]:
         if lost > float(params.get(LOSS_STOP)):
             wrong.append(f"case {k}: it cost {lost:.2f} R")
     return wrong
-
-
-def told(report: NullReport) -> str:
-    """One line for a soak."""
-    return msgspec.json.encode(dict(report.states)).decode()
