@@ -245,6 +245,9 @@ def memory(folder: Path) -> None:
 
 def main() -> None:
     heading("the engine as a whole")
+    # First, because a process begins with the largest memory of the one that starts it.
+    with tempfile.TemporaryDirectory(dir=ROOT, prefix=".bench-memory-") as name:
+        memory(Path(name))
     warm_up()
     step.make_step()
     # Beside the project rather than in memory: a sync must be a sync.
@@ -257,7 +260,6 @@ def main() -> None:
             (folder / part).mkdir()
             measure(folder / part)
         restarts(folder)
-        memory(folder)
 
 
 if __name__ == "__main__":
