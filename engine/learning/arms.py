@@ -7,7 +7,7 @@ would have been cut. Either way the difference is what the change was worth here
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from engine.core.learning import Change, Compared, Opportunity, Target, TargetKind
@@ -71,8 +71,11 @@ class Arms:
             new_net=new[1],
         )
 
-    def forget(self, change: str) -> None:
-        self._pairs.pop(change, None)
+    def keep_only(self, changes: Iterable[str]) -> None:
+        """Forget the registries of changes that are no longer compared."""
+        kept = set(changes)
+        for gone in self._pairs.keys() - kept:
+            del self._pairs[gone]
 
     def _pair(self, change: Change) -> _Pair:
         pair = self._pairs.get(change.id)

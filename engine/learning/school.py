@@ -177,6 +177,7 @@ class School:
             and (row := self._arms.compare(watched.change, opportunity, bars)) is not None
         ]
         records += self.ledger.compared(rows, now_ns)
+        self._arms.keep_only(watched.change.id for watched in self.ledger.watched())
         for learner in self.learners:
             records += self.suggest(learner.ended(opportunity, path, outcome), now_ns)
         return records

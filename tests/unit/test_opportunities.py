@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 
 from engine.core.clock import HOUR, MINUTE
+from engine.core.learning import Change, ChangeKind, ChangeState, Evidence, Lean
 from engine.core.parameters import Parameters
 from engine.core.types import Bar, Direction
+from engine.learning.adjust import parameter
+from engine.learning.arms import Arms
 from engine.learning.opportunities import Opportunities
 from engine.learning.paths import Bars
 from engine.learning.school import School
 from engine.learning.simulate import Simulator
+from engine.position.settings import TRAIL_ATR
 from tests.property.test_learning_walk import START, opportunity, walked
 
 BTC = "BTC/USDT"
@@ -136,3 +140,18 @@ def test_a_restart_takes_the_prices_since_from_history() -> None:
     assert len(due[1]) == 60
     school.history(BTC, bars)
     assert school.following == 0
+
+
+def test_nothing_is_kept_of_a_change_that_is_compared_no_more() -> None:
+    params = Parameters()
+    arms = Arms(params, Simulator("balanced"), {})
+    change = Change(
+        id="C-1", target=parameter(TRAIL_ATR.name), before="null", after="1.25",
+        kind=ChangeKind.TRIAL, lean=Lean.TIGHTENS, state=ChangeState.APPLIED, who="test",
+        reason="", evidence=Evidence(metric="m", unit="R", n=0, mean=0.0), made_ns=START,
+    )  # fmt: skip
+    assert arms.compare(change, opportunity(), walked(1)) is not None
+    arms.keep_only(["C-1"])
+    assert list(arms._pairs) == ["C-1"]
+    arms.keep_only([])
+    assert not arms._pairs
