@@ -117,6 +117,7 @@ def change_facts(change: Change, compared: tuple[Compared, ...] = ()) -> dict[st
         "name": target.name,
         "scope": [part for part in (target.symbol, target.regime, target.strategy) if part],
         "before": change.before,
+        "stood": change.replaced,
         "after": change.after,
         "kind": str(change.kind),
         "lean": str(change.lean),
@@ -196,7 +197,7 @@ def change_rows(facts: list[dict[str, Any]]) -> Table:
     columns = ("id", "target", "before", "after", "kind", "evidence n", "n", "mean", "low",
                "high", "verdict", "who")  # fmt: skip
     rows = [
-        [one["id"], one["target"], value_text(one["before"]), value_text(one["after"]),
+        [one["id"], one["target"], value_text(one["stood"]), value_text(one["after"]),
          one["kind"], one["evidence"]["n"], one["shadow"]["n"], end(one["shadow"]["mean"]),
          end(one["shadow"]["low"]), end(one["shadow"]["high"]), one["verdict"], one["who"]]
         for one in facts
@@ -218,7 +219,7 @@ def _tell_all(whole: dict[str, Any]) -> None:
 
 
 def _tell_one(one: dict[str, Any]) -> None:
-    say(f"{one['id']}: {one['target']} {value_text(one['before'])} → {value_text(one['after'])}")
+    say(f"{one['id']}: {one['target']} {value_text(one['stood'])} → {value_text(one['after'])}")
     lean = "is neutral to risk" if one["lean"] == "neutral" else f"{one['lean']} risk"
     say(f"{one['verdict']}; a {one['kind']} by {one['who']} that {lean}")
     say(one["reason"])

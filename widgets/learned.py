@@ -51,7 +51,7 @@ def value(text: str) -> str:
 def moved(change: Change) -> tuple[Run, ...]:
     """Before and after."""
     return (
-        run(value(change.before), "muted"), (ARROW, "muted"), run(value(change.after), "bold"),
+        run(value(change.replaced), "muted"), (ARROW, "muted"), run(value(change.after), "bold"),
     )  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def course(
         if one.state is ChangeState.KEPT:
             marks.append(Mark(max(one.applied_ns, one.made_ns), one.after, sign[0], role))
         elif one.ended_ns:
-            marks.append(Mark(one.ended_ns, one.before, sign[0], role))
+            marks.append(Mark(one.ended_ns, one.replaced, sign[0], role))
     marks += [
         Mark(move.time_ns, move.after, "●", "accent")
         for move in moves
@@ -64,7 +64,7 @@ def course(
     first = min(own, key=lambda one: one.applied_ns, default=None)
     before = next((move.before for move in moves if move.target == target), "null")
     if first is not None and first.applied_ns <= marks[0].time_ns:
-        before = first.before
+        before = first.replaced
     return (Mark(0, before, "", ""), *marks)
 
 

@@ -173,8 +173,9 @@ class Evidence(Value, frozen=True):
 
 class Change(Value, frozen=True):
     """One row of the ledger. `before` and `after` are JSON texts; `before` `null` means that
-    nothing was set in this scope. `evidence` is why it was proposed, `shadow` what comparing
-    it with what it replaced has come to so far."""
+    nothing was set in this scope, and `stood` says what held there all the same: a default, or
+    a wider scope's value. `evidence` is why it was proposed, `shadow` what comparing it with
+    what it replaced has come to so far."""
 
     id: str
     target: Target
@@ -196,6 +197,13 @@ class Change(Value, frozen=True):
     is not taken for skill."""
     decided_by: str = ""
     note: str = ""
+    stood: str = ""
+    """Empty in journals from before it was kept."""
+
+    @property
+    def replaced(self) -> str:
+        """What held before, as a person asks for it; `before` is what is put back."""
+        return self.stood or self.before
 
 
 class Compared(Value, frozen=True):

@@ -167,7 +167,8 @@ def _cooldown(record: r.Cooldown) -> None:
 
 def _parameter(record: r.ParameterSet) -> Words:
     scope = "·".join(part for part in record.scope if part) or "global"
-    text = f"{record.name} ({scope}): {record.before} → {record.after}, by {record.who}"
+    before, after = value_text(record.before), value_text(record.after)
+    text = f"{record.name} ({scope}): {before} → {after}, by {record.who}"
     return Actor.PERSON if record.who == "person" else Actor.ENGINE, text, record.name, ""
 
 
@@ -203,7 +204,7 @@ def _counterfactual(record: r.Followed) -> Words:
 def _change(record: r.ChangeMoved) -> Words:
     change = record.change
     text = (
-        f"change {change.state}: {change.target.text} {value_text(change.before)} → "
+        f"change {change.state}: {change.target.text} {value_text(change.replaced)} → "
         f"{value_text(change.after)}, {change.kind} by {change.who}, n {change.evidence.n}"
     )
     if record.why:

@@ -176,7 +176,7 @@ class Learning:
         now, ledger = self._desk.now_ns, self.school.ledger
         self._keep(ledger.answer(command.change, command.admit, command.actor, command.reason, now))
         change = ledger.find(command.change)
-        what = f"{change.target.text}: {change.before} → {change.after}"
+        what = f"{change.target.text}: {change.replaced} → {change.after}"
         if command.admit:
             return "admitted", f"admitted {what}; compared with what it replaced", change.id
         return "refused", f"refused {what}", change.id
@@ -185,7 +185,8 @@ class Learning:
         now, ledger = self._desk.now_ns, self.school.ledger
         self._keep(ledger.revert(command.change, command.actor, command.reason, now))
         change = ledger.find(command.change)
-        return "reverted", f"{change.target.text} is back at {change.before}", change.id
+        stands = ledger.standing(change.target)
+        return "reverted", f"{change.target.text} is back at {stands}", change.id
 
     def _freeze(self, command: c.Freeze) -> Answer:
         records = self.school.ledger.freeze(

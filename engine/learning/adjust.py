@@ -53,8 +53,12 @@ class ParameterApplier:
         setting = self._params.set_in(target.name, scope_of(target))
         return UNSET if setting is None else text_of(setting.value)
 
+    def standing(self, target: Target) -> str:
+        scope = (target.symbol, target.regime, target.strategy)
+        return text_of(self._params.setting(target.name, *scope).value)
+
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> Iterable[AnyRecord]:
-        before = self.current(target)
+        before = self.standing(target)
         put(self._params, target, value, by)
         scope = (target.symbol, target.regime, target.strategy)
         return [

@@ -21,6 +21,10 @@ class Applier(Protocol):
         """What is set now; `null` where nothing is set in exactly this scope."""
         ...
 
+    def standing(self, target: Target) -> str:
+        """What holds there now, set in this scope or not: a default, a wider scope's value."""
+        ...
+
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> Iterable[AnyRecord]:
         """Set it, or with `null` take back what was set. `by` names the change or person.
 

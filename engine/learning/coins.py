@@ -233,6 +233,10 @@ class CoinScorer:
         score = self.score(target.name)
         return _text(score.status) if score.status_by else "null"
 
+    def standing(self, target: Target) -> str:
+        """The status in force, `normal` where nobody ever set one."""
+        return _text(self.score(target.name).status)
+
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[CoinScored, ...]:
         """Set the status, or with `null` take back what was set.
 

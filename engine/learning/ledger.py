@@ -172,6 +172,10 @@ class ChangeLedger:
         """The change that holds a target now, if any."""
         return next((w for w in self._watched.values() if w.change.target == target), None)
 
+    def standing(self, target: Target) -> str:
+        """What holds for a target now, as JSON, wherever it was set."""
+        return self._applier(target).standing(target)
+
     # Suggestions.
 
     def suggest(self, one: Suggestion, now_ns: int) -> list[AnyRecord]:
@@ -183,7 +187,8 @@ class ChangeLedger:
         # What holds goes on holding until a person has agreed to loosen it.
         if held is not None and one.lean is not Lean.LOOSENS:
             records += self._end(held, ChangeState.SUPERSEDED, now_ns, one.reason, str(one.who))
-        before = self._applier(one.target).current(one.target)
+        applier = self._applier(one.target)
+        before = applier.current(one.target)
         if before == one.after:
             return records
         change = Change(
@@ -199,6 +204,7 @@ class ChangeLedger:
             evidence=one.evidence,
             made_ns=now_ns,
             ends_ns=now_ns + int(self._params.get(settings.ASK_HOURS)) * HOUR,
+            stood=applier.standing(one.target),
         )
         if one.lean is Lean.LOOSENS:
             self._asked[change.id] = change

@@ -155,6 +155,10 @@ class PairTable:
         """`true` where the pair is blocked, `null` where it is not."""
         return "true" if self.score(*target.name.split(BETWEEN)).blocked else "null"
 
+    def standing(self, target: Target) -> str:
+        """`true` or `false`: a pair trades until it is blocked."""
+        return "false" if self.current(target) == "null" else "true"
+
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[PairScored, ...]:
         """Block the pair, or let it again."""
         del by

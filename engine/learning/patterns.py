@@ -236,6 +236,10 @@ class PatternLibrary:
         known = self._patterns.get(target.name)
         return "false" if known is not None and not known.active else "null"
 
+    def standing(self, target: Target) -> str:
+        """`true` or `false`: every pattern is on until it is switched off."""
+        return "true" if self.current(target) == "null" else "false"
+
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[PatternScored, ...]:
         """Switch it on or off; a pattern that nobody used yet is known from then on."""
         active = msgspec.json.decode(value)

@@ -191,6 +191,10 @@ class RuleBook:
         known = self._rules.get(target.name)
         return "null" if known is None else _text(known)
 
+    def standing(self, target: Target) -> str:
+        """As `current`: where there is no rule, none holds."""
+        return self.current(target)
+
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[RuleSet, ...]:
         """Make, replace or (`null`) remove a rule."""
         wanted = msgspec.json.decode(value, type=Rule | None)

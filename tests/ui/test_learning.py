@@ -266,7 +266,7 @@ def test_only_rows_of_changes_that_moved_are_drawn_again() -> None:
     assert panel.made.built == built + 1
 
 
-def test_a_course_goes_in_steps_and_leaves_out_what_was_unset() -> None:
+def test_a_course_goes_in_steps_and_leaves_out_what_nobody_knows() -> None:
     changes, _ = make_changes()
     marks = course(TRAIL.text, changes, make_moves())
     assert [mark.value for mark in marks] == [
@@ -276,6 +276,14 @@ def test_a_course_goes_in_steps_and_leaves_out_what_was_unset() -> None:
     assert values[0] != values[0]
     assert values[1:] == [0.75, 1.5]
     assert course("nothing", changes, make_moves()) == ()
+
+
+def test_a_course_begins_with_the_default_that_the_first_change_replaced() -> None:
+    changes, _ = make_changes()
+    applied = next(one for one in changes if one.target == TRAIL and one.ended_ns)
+    first = replace(applied, before="null", stood="1.5", after="1.25")
+    marks = course(TRAIL.text, (first,), ())
+    assert [mark.value for mark in marks] == ["1.5", "1.25", "1.5"]
 
 
 def test_a_target_that_only_asks_has_no_course_yet() -> None:

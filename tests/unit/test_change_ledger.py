@@ -102,7 +102,21 @@ def test_what_tightens_is_applied_at_once_and_journaled_with_its_effect() -> Non
     moved, effect = book.said
     assert isinstance(moved, ChangeMoved)
     assert isinstance(effect, ParameterSet)
-    assert (effect.before, effect.after, effect.who) == ("null", "1.25", change.id)
+    assert (effect.before, effect.after, effect.who) == ("1.5", "1.25", change.id)
+
+
+def test_what_stood_there_is_told_whether_it_was_set_in_this_scope_or_not() -> None:
+    book = Book()
+    change = book.suggest()
+    assert change is not None
+    assert (change.before, change.replaced) == ("null", "1.5")
+    assert book.ledger.standing(change.target) == "1.25"
+    book.params.set(TRAIL, 2.0, "a person")
+    wide = book.suggest(target=parameter(TRAIL, Scope(symbol="BTC/USDT")), after="1.75")
+    assert wide is not None
+    assert (wide.before, wide.replaced) == ("null", "2.0")
+    book.keep(book.ledger.revert(wide.id, Actor.PERSON, "", book.now))
+    assert book.ledger.standing(wide.target) == "2.0"
 
 
 def test_what_loosens_waits_for_a_person() -> None:
