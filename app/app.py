@@ -28,13 +28,14 @@ from app.frame import FrameLines
 from app.hints import Hints
 from app.holding import Holding
 from app.homecoming import Homecoming
+from app.layouts import LAYOUTS
 from app.learning import Learning
 from app.options import AppOptions
 from app.outbox import Outbox
 from app.panels import Feeder
 from app.recalling import Recalling
 from app.sampler import ASK, Sampler
-from app.screens import LAYOUTS, DeckScreen
+from app.screens import DeckScreen
 from app.shown import Shown, ShownChange
 from app.studies import Overlays
 from app.views import Views

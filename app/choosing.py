@@ -7,9 +7,10 @@ from typing import Any
 from textual.screen import Screen
 
 from app.feeds import Feeds
+from app.layouts import Fit
 from app.options import AppOptions
 from app.painting import PaintingApp
-from app.screens import DeckScreen, Fit
+from app.screens import DeckScreen
 from app.state import READING, READONLY, Lore, UiState
 from app.studies import Studies
 from engine.core.learning import Change

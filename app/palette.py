@@ -10,7 +10,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from app.actions import SCREENS, keys_label
-from app.screens import LAYOUTS
+from app.layouts import LAYOUTS
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
@@ -63,6 +63,8 @@ class ActionProvider(Provider):
     def _panels(self) -> Iterator[Entry]:
         for key, name, title in SCREENS:
             for slot in LAYOUTS.get(name, ()):
+                if slot.place is None:
+                    continue
                 act = partial(self._deck.views.show_panel, name, slot.id)
                 yield Entry(f"Panel {slot.title}", slot.id, f"on the {title} screen ({key})", act)
 

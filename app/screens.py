@@ -1,23 +1,18 @@
-"""The screens: which panels each has, how they share the window, and what they are fed.
-
-Sizes are fixed and decided here by the window alone, so that live data never moves a
-border: columns from 120x40, tabs from 80x24, one panel below, and a note under 60x15.
-"""
+"""The screens: their panels in the window's layout, which has the keys, and what they are fed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.screen import Screen
+from textual.widget import Widget
 
 from app import panels
 from app.chrome import FooterLine, MessageLine, SizeNote, TabsLine
+from app.layouts import LAYOUTS, Area, Fit, Slot, fit_of, in_a_pile, in_columns
 from engine.core.clock import MILLISECOND
 from engine.core.views import Snapshot
 from widgets.frame import Frame
@@ -27,103 +22,8 @@ from widgets.status import StatusLine
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
 
-FULL = Size(120, 40)
-TABS = Size(80, 24)
-LEAST = Size(60, 15)
-
 KEY_PAINT_NS = 50 * MILLISECOND
 """For this long after a key its effects are painted without waiting for the timer."""
-
-
-class Fit(StrEnum):
-    """How much of a screen fits into the window."""
-
-    FULL = "full"
-    TABS = "tabs"
-    ONE = "one"
-    NOTE = "note"
-
-
-def fit_of(size: Size) -> Fit:
-    """The layout for a window."""
-    for least, fit in ((FULL, Fit.FULL), (TABS, Fit.TABS), (LEAST, Fit.ONE)):
-        if size.width >= least.width and size.height >= least.height:
-            return fit
-    return Fit.NOTE
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A panel's place: column, height in rows (0 takes what is left) and a partner.
-
-    Of rows beyond the least window for columns it `grows` by so many in a hundred.
-
-    The partner stands below the panel where only tabs fit, and follows its selection; it is
-    a panel of a column further right.
-    """
-
-    id: str
-    title: str
-    column: int
-    rows: int = 0
-    partner: str = ""
-    grows: int = 0
-
-    def height(self, window: int) -> int:
-        """Its rows in a window of this height; 0 where it takes what is left."""
-        more = max(0, window - FULL.height)
-        return self.rows + more * self.grows // 100 if self.rows else 0
-
-
-LAYOUTS: dict[str, tuple[Slot, ...]] = {
-    "desk": (
-        Slot("approvals", "Approvals", 0, 11, partner="chart", grows=20),
-        Slot("positions", "Positions", 0, 9, partner="chart", grows=20),
-        Slot("signals", "Signals", 0, partner="chart"),
-        Slot("risk", "Risk", 0, 8, grows=35),
-        Slot("chart", "Chart", 1),
-        Slot("reasoning", "Reasoning", 1, 9, grows=20),
-        Slot("adaptations", "Adaptations", 1, 6, grows=10),
-        Slot("equity", "Equity", 1, 6, grows=20),
-    ),
-    "signals": (
-        Slot("market", "Market", 0, 12, partner="waterfall", grows=30),
-        Slot("signals", "Signals", 0, partner="waterfall"),
-        Slot("waterfall", "Why not", 1),
-    ),
-    "reasoning": (
-        Slot("reasoning", "Reasoning", 0),
-        Slot("decision", "Decision", 1),
-        Slot("machine", "Time machine", 1, 15),
-        Slot("llm", "Language model", 0, 16),
-    ),
-    "learning": (
-        Slot("changes", "Ledger", 0, partner="trajectory"),
-        Slot("scoreboard", "Scoreboard", 0, 10, grows=20),
-        Slot("insights", "Insights", 0, 7, grows=20),
-        Slot("trajectory", "Trajectory", 1, 11, grows=35),
-        Slot("coins", "Coins", 1),
-        Slot("pairs", "Pairs", 1, 6, grows=25),
-        Slot("patterns", "Patterns", 1, 6, grows=20),
-        Slot("rules", "Rules", 1, 6, grows=10),
-    ),
-    "risk": (
-        Slot("risk", "Risk", 0, 13, grows=20),
-        Slot("portfolio", "Portfolio", 0, 8, grows=5),
-        Slot("equity", "Equity", 0),
-        Slot("limits", "Limits", 1),
-        Slot("breakers", "Breakers", 1, 10, grows=25),
-        Slot("correlation", "Correlation", 1, 12, grows=55),
-    ),
-    "journal": (
-        Slot("journal", "Journal", 0),
-        Slot("honesty", "Honesty", 0, 13, grows=30),
-        Slot("counterfactuals", "Not made", 0, 10, grows=30),
-        Slot("trades", "Trades", 1),
-        Slot("orders", "Orders", 1, 9, grows=40),
-        Slot("health", "Health", 1, 13),
-    ),
-}  # fmt: skip
 
 
 class DeckScreen(Screen[None], inherit_bindings=False):
@@ -131,12 +31,10 @@ class DeckScreen(Screen[None], inherit_bindings=False):
 
     DEFAULT_CSS = """
     DeckScreen { layout: vertical; overflow: hidden; background: $background; }
-    DeckScreen #columns { height: 1fr; width: 1fr; }
-    DeckScreen .column { height: 1fr; width: 1fr; }
     DeckScreen #status { height: 1; }
     DeckScreen #tabs { display: none; }
     DeckScreen.-tabs #tabs { display: block; }
-    DeckScreen.-note #columns { display: none; }
+    DeckScreen.-note #panels { display: none; }
     DeckScreen.-note #message { display: none; }
     DeckScreen.-note SizeNote { display: block; }
     """
@@ -144,13 +42,17 @@ class DeckScreen(Screen[None], inherit_bindings=False):
 
     def __init__(self, name: str) -> None:
         super().__init__(name=name)
-        self.slots = LAYOUTS[name]
         self.panels: dict[str, Panel] = {}
-        self.active = self.slots[0].id
+        self.active = LAYOUTS[name][0].id
         self.maximised = False
         self.fit = Fit.FULL
         self.filters: dict[str, str] = {}
         self._due: set[str] = set()
+
+    @property
+    def slots(self) -> list[Slot]:
+        """The panels of the present layout."""
+        return [slot for slot in LAYOUTS[str(self.name)] if slot.at(self.fit) is not None]
 
     @property
     def deck(self) -> QuarterdeckApp:
@@ -169,14 +71,11 @@ class DeckScreen(Screen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield StatusLine(id="status")
         yield TabsLine("tabs")
-        with Horizontal(id="columns"):
-            for column in sorted({slot.column for slot in self.slots}):
-                with Vertical(id=f"column-{column}", classes="column"):
-                    for slot in self.slots:
-                        if slot.column == column:
-                            panel = panels.build(slot.id)
-                            self.panels[slot.id] = panel
-                            yield panel
+        with Area(self._plan, id="panels"):
+            for slot in LAYOUTS[str(self.name)]:
+                panel = panels.build(slot.id)
+                self.panels[slot.id] = panel
+                yield panel
         yield SizeNote()
         yield MessageLine("message")
         yield FooterLine("footer")
@@ -208,7 +107,7 @@ class DeckScreen(Screen[None], inherit_bindings=False):
     def _visible_ids(self) -> tuple[str, ...]:
         if self.fit is Fit.NOTE:
             return ()
-        if self.fit is Fit.FULL and not self.maximised:
+        if self.fit in (Fit.WIDE, Fit.FULL) and not self.maximised:
             return tuple(slot.id for slot in self.slots)
         slot = next(slot for slot in self.slots if slot.id == self.active)
         if self.fit is Fit.TABS and slot.partner and not self.maximised:
@@ -220,27 +119,26 @@ class DeckScreen(Screen[None], inherit_bindings=False):
         self.fit = fit_of(size)
         for fit in Fit:
             self.set_class(fit is self.fit, f"-{fit.value}")
+        if self.active not in (slot.id for slot in self.slots):
+            # It stands among three columns only.
+            self.focus_panel(self.slots[0].id)
+        if len(self.panels) < len(LAYOUTS[str(self.name)]):
+            return
         visible = self._visible_ids()
-        single = len(visible) < len(self.slots) or len(self.slots) == 1
-        columns: dict[int, bool] = {}
-        for slot in self.slots:
-            panel = self.panels.get(slot.id)
-            if panel is None:
-                return
-            shown = slot.id in visible
-            panel.display = shown
-            panel.set_frame(Frame.RULE if self.fit in (Fit.TABS, Fit.ONE) else Frame.BOX)
-            columns[slot.column] = columns.get(slot.column, False) or shown
-            if single:
-                # A partner takes the lower half of the tab.
-                panel.styles.height = "1fr"
-            else:
-                panel.styles.height = slot.height(size.height) or "1fr"
-        stacked = single and sum(columns.values()) > 1
-        self.query_one("#columns").styles.layout = "vertical" if stacked else "horizontal"
-        for column, shown in columns.items():
-            self.query_one(f"#column-{column}").display = shown
+        boxed = self.fit in (Fit.WIDE, Fit.FULL)
+        for name, panel in self.panels.items():
+            panel.display = name in visible
+            panel.set_frame(Frame.BOX if boxed else Frame.RULE)
+        self.query_one("#panels").refresh(layout=True)
         self._show_tabs()
+
+    def _plan(self, area: Size) -> dict[Widget, Region]:
+        visible = self._visible_ids()
+        if len(visible) > 2:
+            regions = in_columns(str(self.name), self.fit, area, self.app.size.height)
+        else:
+            regions = in_a_pile(visible, area)
+        return {self.panels[name]: region for name, region in regions.items()}
 
     def _show_tabs(self) -> None:
         ids = [slot.id for slot in self.slots]
@@ -253,7 +151,7 @@ class DeckScreen(Screen[None], inherit_bindings=False):
             return
         changed = panel_id != self.active
         self.active = panel_id
-        if changed and (self.fit is not Fit.FULL or self.maximised):
+        if changed and (self.fit not in (Fit.WIDE, Fit.FULL) or self.maximised):
             self.share_out(self.app.size)
             self.deck.hurry_paint()
         self._show_tabs()

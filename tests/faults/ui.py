@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.app import QuarterdeckApp
+from app.layouts import Fit
 from app.options import AppOptions
-from app.screens import Fit
 from engine.core.clock import monotonic_ns, pause
 from engine.core.ids import source
 from tests.tty.harness import Terminal

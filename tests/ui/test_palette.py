@@ -6,8 +6,8 @@ import pytest
 from textual.screen import Screen
 
 from app.actions import ACTIONS
+from app.layouts import LAYOUTS
 from app.palette import ActionProvider
-from app.screens import LAYOUTS
 from app.views import MOST_COPIED, whether_it_arrives
 from tests.ui.deck import Deck, drive
 

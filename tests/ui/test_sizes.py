@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import combinations
 
+import pytest
+from textual.geometry import Size
+
+from app.layouts import LAYOUTS, fit_of, in_columns
 from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import SYMBOLS, FakeHub, make_bar, make_market, world
 from widgets.status import StatusLine
@@ -20,6 +24,39 @@ def test_the_desk_shows_all_panels_beside_the_chart(size: tuple[int, int]) -> No
         assert "SIM" in deck.status
 
     drive(script, size=size)
+
+
+@pytest.mark.parametrize("screen", sorted(LAYOUTS))
+@pytest.mark.parametrize("size", [(180, 45), (200, 60), (320, 90)])
+def test_a_wide_window_has_three_columns_without_a_gap(screen: str, size: tuple[int, int]) -> None:
+    area = Size(size[0], size[1] - 3)
+    regions = in_columns(screen, fit_of(Size(*size)), area, size[1])
+    assert set(regions) == {slot.id for slot in LAYOUTS[screen]}
+    assert len({region.x for region in regions.values()}) == 3
+    assert sum(region.area for region in regions.values()) == area.area
+    for one, other in combinations(regions.values(), 2):
+        assert not one.overlaps(other)
+    assert min(region.height for region in regions.values()) >= 7
+
+
+def test_what_stands_in_a_wide_window_alone_gives_the_keys_back_in_a_lesser_one() -> None:
+    async def script(deck: Deck) -> None:
+        base = deck.app.base_screen()
+        assert base is not None
+        base.focus_panel("market")
+        await deck.press("j")
+        await deck.look()
+        assert "ETH/USDT 15m" in deck.text
+        await deck.resize(120, 40)
+        assert base.active == "approvals"
+        assert not base.has_on_screen("market")
+        names = set()
+        for _ in base.slots:
+            await deck.press("tab")
+            names.add(base.active)
+        assert names == {slot.id for slot in LAYOUTS["desk"]} - {"market"}
+
+    drive(script, size=(200, 60))
 
 
 def test_at_80x24_panels_are_tabs_and_the_chart_stays_with_approvals() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.screens import LAYOUTS
+from app.layouts import LAYOUTS
 from engine.core.views import Snapshot
 from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import FakeHub, world
