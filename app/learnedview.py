@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.recount import AFTER_FEES, BEFORE_FEES, alpha_of
+from app.recount import AFTER_FEES, BEFORE_FEES, error_of
 from engine.core.learning import (
     REMOVED,
     Change,
@@ -30,6 +30,7 @@ from engine.core.records import (
     TrialsRun,
 )
 from engine.learning.confidence import ALPHA, Sequence
+from engine.learning.ledger import KEEPING
 from engine.learning.scoreboard import KINDS as SCORED
 from engine.learning.scoreboard import Scoreboard
 
@@ -110,8 +111,8 @@ class LearnedFold:
         """The comparison of a change, with the share of the error that it was given."""
         if name not in self._compared:
             change = self._changes.get(name)
-            alpha = alpha_of(change) if change is not None else ALPHA
-            self._compared[name] = Sequence(alpha), Sequence(alpha)
+            error = error_of(change) if change is not None else (ALPHA, KEEPING)
+            self._compared[name] = Sequence(*error), Sequence(*error)
         return self._compared[name]
 
     def _change(self, name: str) -> Change:

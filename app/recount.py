@@ -18,6 +18,7 @@ from engine.core.learning import NAN, Change, ChangeState, Compared, Evidence
 from engine.core.records import OpportunityBegan, OpportunityEnded, TradeJournalled
 from engine.journal.queries import Reader
 from engine.learning.confidence import ALPHA, sequence_of
+from engine.learning.ledger import KEEPING
 
 BEFORE_FEES = "new less old, before fees"
 AFTER_FEES = "new less old, after fees"
@@ -38,18 +39,23 @@ VERDICTS = {
 """What became of a change, in words."""
 
 
-def alpha_of(change: Change) -> float:
-    """The share of the error that a change was given when it was applied."""
+def error_of(change: Change) -> tuple[float, float]:
+    """The share of the error that a change was given when it was applied, and the part of it
+    at the lower end."""
     shadow = change.shadow
-    return shadow.alpha if shadow is not None and shadow.alpha == shadow.alpha else ALPHA
+    if shadow is None or shadow.alpha != shadow.alpha:
+        return ALPHA, KEEPING
+    return shadow.alpha, shadow.below
 
 
-def counted(compared: Iterable[Compared], alpha: float = ALPHA) -> tuple[Evidence, Evidence]:
+def counted(
+    compared: Iterable[Compared], error: tuple[float, float] = (ALPHA, KEEPING)
+) -> tuple[Evidence, Evidence]:
     """New less old over these comparisons in R, before and after fees, with their ids."""
     rows = tuple(compared)
     ids = tuple(one.opportunity for one in rows)
-    gross = sequence_of((one.new_gross - one.old_gross for one in rows), alpha)
-    net = sequence_of((one.new_net - one.old_net for one in rows), alpha)
+    gross = sequence_of((one.new_gross - one.old_gross for one in rows), *error)
+    net = sequence_of((one.new_net - one.old_net for one in rows), *error)
     return gross.evidence(BEFORE_FEES, "R", ids), net.evidence(AFTER_FEES, "R", ids)
 
 
@@ -57,7 +63,7 @@ def current(change: Change, compared: Sequence[Compared]) -> Change:
     """The change with its comparison as far as the journal has it."""
     if not compared:
         return change
-    shadow, net = counted(compared, alpha_of(change))
+    shadow, net = counted(compared, error_of(change))
     return replace(change, shadow=shadow, net=net)
 
 
@@ -103,7 +109,8 @@ class Outcomes:
     ) -> Evidence | None:
         values = [of[name] for name in evidence.ids if name in of]
         if bound:
-            return sequence_of(values, evidence.alpha).evidence(evidence.metric, evidence.unit)
+            again = sequence_of(values, evidence.alpha, evidence.below)
+            return again.evidence(evidence.metric, evidence.unit)
         mean = sum(values) / len(values) if values else NAN
         return replace(evidence, n=len(values), mean=mean)
 
@@ -126,7 +133,7 @@ def checks(reader: Reader, name: str, outcomes: Outcomes | None = None) -> list[
             found.append(_check("evidence", "proposed", evidence, recounted))
     for seq, step in reader.change_steps(name):
         before = (row.compared for at, row in rows if at < seq)
-        shadow, net = counted(before, alpha_of(step.change))
+        shadow, net = counted(before, error_of(step.change))
         for figure, stored, again in (
             ("shadow", step.change.shadow, shadow),
             ("net", step.change.net, net),

@@ -40,6 +40,7 @@ from engine.core.records import (
 )
 from engine.core.types import Actor, Direction
 from engine.learning.confidence import ALPHA, sequence_of
+from engine.learning.ledger import KEEPING
 from engine.learning.paths import Row, bars_of, packed
 
 START_NS = parse_iso("2025-05-04T12:00:00")
@@ -95,8 +96,9 @@ def comparisons(change: str, n: int, effect: float = 0.2, seed: int = 1) -> list
 
 def shadow_of(compared: Sequence[Compared], alpha: float = ALPHA) -> tuple[Evidence, Evidence]:
     """Both figures of a change from its comparisons: before and after fees."""
-    gross = sequence_of((one.new_gross - one.old_gross for one in compared), alpha)
-    net = sequence_of((one.new_net - one.old_net for one in compared), alpha)
+    error = alpha, KEEPING
+    gross = sequence_of((one.new_gross - one.old_gross for one in compared), *error)
+    net = sequence_of((one.new_net - one.old_net for one in compared), *error)
     return (
         gross.evidence("new less old, before fees", "R"),
         net.evidence("new less old, after fees", "R"),

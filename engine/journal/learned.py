@@ -16,7 +16,7 @@ from engine.core.records import (
 )
 from engine.journal.rows import Row, into, text
 
-_CHANGE, _MOVED = into("changes", 39), into("change_history", 6)
+_CHANGE, _MOVED = into("changes", 42), into("change_history", 6)
 _COMPARED, _TRIALS = into("change_evidence", 8, "INSERT"), into("trials", 9, "INSERT")
 _OPPORTUNITY, _FROZEN = into("opportunities", 25), into("frozen_targets", 5)
 
@@ -31,7 +31,8 @@ def _change(r: ChangeMoved, seq: int) -> Iterator[Row]:
             *(e.metric, e.unit, e.n, e.mean, e.low, e.high, e.alpha, int(e.bound), text(e.ids)),
             *_figures(c.shadow),
             *_figures(c.net),
-            *(c.made_ns, c.applied_ns, c.ends_ns, c.ended_ns, c.decided_by, c.note, seq),
+            *(c.made_ns, c.applied_ns, c.ends_ns, c.ended_ns, c.decided_by, c.note),
+            *(c.replaced, *_error(c.shadow), seq),
         ),
     )
     yield _MOVED, (seq, r.time_ns, c.id, c.state, r.who, r.why)
@@ -39,6 +40,11 @@ def _change(r: ChangeMoved, seq: int) -> Iterator[Row]:
 
 def _figures(e: Evidence | None) -> tuple[Any, ...]:
     return (None,) * 4 if e is None else (e.n, e.mean, e.low, e.high)
+
+
+def _error(e: Evidence | None) -> tuple[Any, ...]:
+    """That of both ends, and its part at the lower one; the same before and after fees."""
+    return (None,) * 2 if e is None else (e.alpha, e.below)
 
 
 def _compared(r: ComparedOn, seq: int) -> Iterator[Row]:

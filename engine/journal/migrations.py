@@ -13,10 +13,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from engine.core.errors import JournalError
+from engine.journal.codec import decode
 from engine.journal.knowledge import TABLES as KNOWLEDGE
+from engine.journal.projections import project
 from engine.journal.schema import (
     ADAPTATIONS,
     BREAKERS,
+    CHANGES,
     FOLLOWED,
     FUNDING,
     GUARDS,
@@ -75,6 +78,19 @@ def _add_knowledge(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _tell_more_of_changes(connection: sqlite3.Connection) -> None:
+    """Version 8 tells what stood before a change and the error of its intervals, so that an
+    export is enough to count them again; both are in the events of older files too."""
+    connection.execute("DROP VIEW adaptations")
+    connection.execute("DROP TABLE changes")
+    for statement in statements(CHANGES + ADAPTATIONS):
+        connection.execute(statement)
+    rows = connection.execute("SELECT seq, body FROM events WHERE kind = 'change' ORDER BY seq")
+    for seq, body in rows.fetchall():
+        for statement, values in project(decode(body), seq):
+            connection.execute(statement, values)
+
+
 STEPS: Mapping[int, Step] = {
     1: _add_funding,
     2: _add_breakers,
@@ -82,6 +98,7 @@ STEPS: Mapping[int, Step] = {
     4: _add_learning,
     5: _tell_more_of_the_unmade,
     6: _add_knowledge,
+    7: _tell_more_of_changes,
 }
 """By the version a step starts from; version 1 is the first that was released."""
 

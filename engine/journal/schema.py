@@ -11,7 +11,7 @@ import sqlite3
 from engine.journal.knowledge import TABLES as KNOWLEDGE
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 7
+VERSION = 8
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -54,7 +54,7 @@ CREATE TABLE intra_trade_bars (
 """
 """The decision bars through which positions were held. Since version 4."""
 
-LEARNING = """
+CHANGES = """
 CREATE TABLE changes (
   id TEXT PRIMARY KEY, timestamp INTEGER, target_kind TEXT, target TEXT, name TEXT,
   symbol TEXT, regime TEXT, strategy TEXT, "before" TEXT, "after" TEXT, kind TEXT,
@@ -63,7 +63,13 @@ CREATE TABLE changes (
   shadow_n INTEGER, shadow_mean REAL, shadow_low REAL, shadow_high REAL,
   net_n INTEGER, net_mean REAL, net_low REAL, net_high REAL, made_ns INTEGER,
   applied_ns INTEGER, ends_ns INTEGER, ended_ns INTEGER, decided_by TEXT, note TEXT,
-  seq INTEGER);
+  stood TEXT, shadow_alpha REAL, shadow_below REAL, seq INTEGER);
+"""
+"""The ledger as it stands. What stood before and the error of its intervals since version 8."""
+
+LEARNING = (
+    CHANGES
+    + """
 CREATE TABLE change_history (
   seq INTEGER PRIMARY KEY, timestamp INTEGER, change_id TEXT, state TEXT, who TEXT,
   why TEXT);
@@ -85,6 +91,7 @@ CREATE INDEX change_evidence_of ON change_evidence (change_id);
 CREATE INDEX change_history_of ON change_history (change_id);
 CREATE INDEX opportunities_time ON opportunities (timestamp);
 """
+)
 """The ledger of changes, its evidence and the opportunities behind it. Since version 5."""
 
 APPEND_ONLY = ("change_evidence", "trials")
@@ -123,8 +130,8 @@ SELECT s.id, s.made_ns AS timestamp, s.target_kind AS type,
   s.target, s.symbol, s.regime, s.strategy, s."before", s."after", s.kind, s.lean, s.state,
   s.who, s.reason, s.metric, s.unit, s.n, s.mean, s.low, s.high, s.alpha, s.bound, s.ids,
   s.shadow_n, s.shadow_mean, s.shadow_low, s.shadow_high, s.net_n, s.net_mean,
-  s.net_low, s.net_high, s.applied_ns, s.ends_ns, s.ended_ns, s.decided_by,
-  s.note, s.seq
+  s.net_low, s.net_high, s.stood, s.shadow_alpha, s.shadow_below, s.applied_ns, s.ends_ns,
+  s.ended_ns, s.decided_by, s.note, s.seq
 FROM scoped s;
 """
 """The ledger with the figures that earlier designs compared: win rate in the week before and

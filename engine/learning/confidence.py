@@ -6,9 +6,10 @@ observations with mean μ and standard deviation 1, |mean − μ| stays below
 
     √((n·ρ² + 1) / (n²·ρ²) · ln((n·ρ² + 1) / α²))
 
-for all n together with probability 1 − α. ρ² sets where it is tightest; here at 500
-observations, where an effect of 0.2 sd is found in 95 of 100 cases while 1.7 of 100 worthless
-ones are taken for something within the same 500.
+for all n together with probability 1 − α, half of α at either end. ρ² sets where it is
+tightest; here at 500 observations. Where a mistake at one end costs more than at the other,
+the ends may have unequal parts of α: each is then where an equal sequence of twice its part
+has it, and by the sum of both parts the interval still holds with 1 − α.
 
 Observations are divided by the standard deviation of those before them, which keeps the
 division from knowing the future, and held to ±4 so that one wild result decides nothing.
@@ -32,6 +33,8 @@ PRIOR_N = 10
 
 CLIP = 4.0
 
+EVENLY = 0.5
+
 
 def half_width(n: int, alpha: float = ALPHA, rho2: float = RHO2) -> float:
     """The bound on |mean − μ| after `n` observations of standard deviation 1."""
@@ -45,10 +48,12 @@ def half_width(n: int, alpha: float = ALPHA, rho2: float = RHO2) -> float:
 class Sequence:
     """Observations one by one, and what may be said of their mean after each.
 
-    Zeros are counted apart: where old and new did the same, nothing was compared.
+    `alpha` is the error of both ends together, `below` the part of it at the lower end. Zeros
+    are counted apart: where old and new did the same, nothing was compared.
     """
 
     alpha: float = ALPHA
+    below: float = EVENLY
     n: int = 0
     same: int = 0
     total: float = 0.0
@@ -89,7 +94,8 @@ class Sequence:
     def _end(self, sign: float) -> float:
         if not self.n:
             return sign * math.inf
-        return (self.scaled / self.n + sign * half_width(self.n, self.alpha)) * self.sd
+        part = self.below if sign < 0.0 else 1.0 - self.below
+        return (self.scaled / self.n + sign * half_width(self.n, 2.0 * part * self.alpha)) * self.sd
 
     @property
     def verdict(self) -> int:
@@ -111,15 +117,16 @@ class Sequence:
             low=self.low if known else NAN,
             high=self.high if known else NAN,
             alpha=self.alpha,
+            below=self.below,
             bound=known,
             ids=ids,
             note=note or (f"{self.same} more made no difference" if self.same else ""),
         )
 
 
-def sequence_of(values: Iterable[float], alpha: float = ALPHA) -> Sequence:
+def sequence_of(values: Iterable[float], alpha: float = ALPHA, below: float = EVENLY) -> Sequence:
     """The sequence after these observations, in this order: how a row is recomputed."""
-    sequence = Sequence(alpha)
+    sequence = Sequence(alpha, below)
     for value in values:
         sequence.add(value)
     return sequence

@@ -14,7 +14,7 @@ taken for skill because it saves fees, nor one that trades more for harm. What w
 being compared with a sequence of its own, and is RELEASED when it helps no longer. Whatever
 ends returns the exact old value, unless a person has moved it meanwhile: theirs stays.
 
-Every change that is judged has a share of the error that all may make together: the first two
+Every change that is judged has a share of the error that all may make together: the first
 the whole 5 %, each later one less (`share`), since whoever tries for ever is lucky once.
 Precautions are compared and never judged.
 
@@ -59,18 +59,23 @@ ENDED_KEPT = 200
 """Ended changes held for the screen; the journal has them all."""
 
 
-WHOLE = 2
-"""Changes that are judged with the whole error; later ones share what they leave."""
+KEEPING = 0.7
+"""The part of a change's error that may be spent on keeping what is worth nothing.
+
+The rest is for taking back what harms nobody. Keeping needs more, since nothing else keeps a
+change, while one that costs meets the loss stop, which asks for no proof; what was kept in
+error is let go as what helps no longer.
+"""
 
 
 def share(number: int) -> float:
     """The error of the `number`th change that a ledger judges, from 1.
 
-    Falls as the power −3/2, so that the sum over all is 5.6 times that of the first. Within the
-    few hundred comparisons that a change is watched for, a sixth of the nominal error is spent
+    Falls as the power −3/2, so that the sum over all is 2.6 times that of the first. Of a
+    change's error less than a third is spent within 500 comparisons that differ by one R
     (docs/learning.md), which leaves less than 5 % for a ledger's whole life.
     """
-    return float(ALPHA * min(1.0, (WHOLE / number) ** 1.5))
+    return float(ALPHA * number**-1.5)
 
 
 @dataclass(slots=True)
@@ -88,9 +93,9 @@ class Watched:
     compared: int = 0
 
     @classmethod
-    def begin(cls, change: Change, alpha: float) -> Watched:
+    def begin(cls, change: Change, alpha: float, below: float = KEEPING) -> Watched:
         """Nothing compared yet."""
-        return cls(change, Differences(alpha), Differences(alpha))
+        return cls(change, Differences(alpha, below), Differences(alpha, below))
 
     def add(self, row: Compared) -> None:
         gross, net = row.new_gross - row.old_gross, row.new_net - row.old_net
@@ -443,8 +448,9 @@ class ChangeLedger:
                     # Its differences are gone through again, and fade only from where it was kept.
                     kept[change.id] = change
                     change = msgspec.structs.replace(change, state=ChangeState.APPLIED)
-                alpha = change.shadow.alpha if change.shadow is not None else ALPHA
-                self._watched[change.id] = Watched.begin(change, alpha)
+                told = change.shadow
+                error = (ALPHA, KEEPING) if told is None else (told.alpha, told.below)
+                self._watched[change.id] = Watched.begin(change, *error)
             else:
                 self._remember(change)
                 if change.state not in UNPAUSED:

@@ -40,6 +40,15 @@ def _ever_decided(values: np.ndarray) -> int:
     return 0
 
 
+def test_unequal_ends_share_the_same_error() -> None:
+    values = generator(7, "ends").normal(0.2, 1.0, 80).tolist()
+    even, uneven = sequence_of(values), sequence_of(values, ALPHA, 0.7)
+    assert uneven.low > even.low
+    assert uneven.high > even.high
+    assert uneven.low == sequence_of(values, 1.4 * ALPHA).low
+    assert uneven.high == sequence_of(values, 0.6 * ALPHA).high
+
+
 def test_what_made_no_difference_is_counted_apart() -> None:
     sequence = sequence_of([0.0, 1.0, 0.0, -1.0])
     assert (sequence.n, sequence.same) == (2, 2)

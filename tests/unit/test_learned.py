@@ -109,7 +109,7 @@ def test_every_change_is_recomputed_from_the_exported_file_alone(
         "parameter", 0, "null", "1.25",
     )  # fmt: skip
     values = [one["new_gross"] - one["old_gross"] for one in row["compared"]]
-    again = sequence_of(values)
+    again = sequence_of(values, row["shadow_alpha"], row["shadow_below"])
     assert (again.n, again.mean, again.low, again.high) == (
         row["shadow_n"], row["shadow_mean"], row["shadow_low"], row["shadow_high"],
     )  # fmt: skip
@@ -144,6 +144,20 @@ def test_an_older_file_gets_the_tables_and_a_reader_of_one_finds_nothing(tmp_pat
             assert (reader.changes(), reader.compared(), reader.frozen()) == ([], [], [])
         STEPS[4](connection)
         assert connection.execute("SELECT count(*) FROM adaptations").fetchone() == (0,)
+
+
+def test_an_older_file_tells_the_error_of_its_changes_from_its_events(journal: Path) -> None:
+    with Reader(journal) as reader:
+        now = list(reader.table("adaptations"))
+    with contextlib.closing(sqlite3.connect(journal, isolation_level=None)) as connection:
+        connection.execute("DROP VIEW adaptations")
+        for column in ("stood", "shadow_alpha", "shadow_below"):
+            connection.execute(f"ALTER TABLE changes DROP COLUMN {column}")
+        connection.execute("CREATE VIEW adaptations AS SELECT * FROM changes")
+        STEPS[7](connection)
+    with Reader(journal) as reader:
+        assert list(reader.table("adaptations")) == now
+    assert any(row["shadow_alpha"] for row in now)
 
 
 def test_the_week_and_the_day_around_a_change_are_told_from_its_trades(tmp_path: Path) -> None:
