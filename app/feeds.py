@@ -22,6 +22,7 @@ KEEP_POINTS = 2_000
 KEEP_DECISIONS = 500
 KEEP_CALLS = 200
 KEEP_LEARNED = 5_000
+KEEP_TRADED = 5_000
 
 
 class Follower:
@@ -59,6 +60,8 @@ class Feeds:
         self.llm = Follower("llm", KEEP_CALLS)
         self.compared = Follower("compared", KEEP_LEARNED)
         self.moves = Follower("parameters", KEEP_LEARNED)
+        self.fills = Follower("fills", KEEP_TRADED)
+        self.protections = Follower("protections", KEEP_TRADED)
         self._bars: dict[str, Follower] = {}
         self._paths: dict[str, tuple[tuple[int, int], tuple[float, ...]]] = {}
         self._read: WeakKeyDictionary[object, int] = WeakKeyDictionary()
@@ -75,6 +78,8 @@ class Feeds:
             self.llm = Follower("llm", KEEP_CALLS)
             self.compared = Follower("compared", KEEP_LEARNED)
             self.moves = Follower("parameters", KEEP_LEARNED)
+            self.fills = Follower("fills", KEEP_TRADED)
+            self.protections = Follower("protections", KEEP_TRADED)
             self._bars.clear()
             self._paths.clear()
             self._read.clear()
@@ -84,6 +89,8 @@ class Feeds:
         self.llm.follow(hub)
         self.compared.follow(hub)
         self.moves.follow(hub)
+        self.fills.follow(hub)
+        self.protections.follow(hub)
         if symbol:
             self.bars_of(symbol).follow(hub)
 

@@ -86,8 +86,8 @@ LAYOUTS: dict[str, tuple[Slot, ...]] = {
         Slot("risk", "Risk", Place(0, 8, 35), Place(0, 9, 35)),
         Slot("chart", "Chart", Place(1), Place(1)),
         Slot("market", "Market", None, Place(1, 11, 20)),
-        Slot("reasoning", "Reasoning", Place(1, 9, 20), Place(2)),
-        Slot("adaptations", "Adaptations", Place(1, 6, 10), Place(2, 11, 35)),
+        Slot("reasoning", "Reasoning", Place(1, 8, 20), Place(2)),
+        Slot("adaptations", "Adaptations", Place(1, 7, 10), Place(2, 11, 35)),
         Slot("equity", "Equity", Place(1, 6, 20), Place(2, 12, 30)),
     ),
     "signals": (

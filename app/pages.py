@@ -15,7 +15,14 @@ from app.learnedview import KINDS, LearnedFold
 from app.state import READING
 from engine.core.commands import Ack, AnyCommand
 from engine.core.errors import QuarterdeckError
-from engine.core.records import Accounted, AnyRecord, Decided
+from engine.core.records import (
+    Accounted,
+    AnyRecord,
+    Decided,
+    Filled,
+    PositionChanged,
+    TradeClosed,
+)
 from engine.core.views import EquityPoint, Snapshot
 from engine.hub import LocalHub, Slice
 from engine.journal.lines import line
@@ -30,6 +37,8 @@ LINES = 5_000
 POINTS = 20_000
 DECISIONS = 500
 AGAIN_S = 1.0
+TRADED = (Filled, PositionChanged, TradeClosed)
+"""What charts draw of the newest events; of what is learned they are given everything."""
 
 
 class JournalHub:
@@ -99,6 +108,8 @@ class JournalHub:
             self._learned.add(record)
             self._item(record)
         for event in reader.last_events(LINES):
+            if isinstance(event.record, TRADED):
+                self._item(event.record)
             self._line(event.seq, event.record)
 
     def _append(self, seq: int, record: AnyRecord) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from app.app import QuarterdeckApp
     from engine.core.views import Snapshot
     from widgets.levels import Levels
+    from widgets.marks import Traded
 
 CLASSES: dict[str, str] = {
     "approvals": "widgets.approvals:ApprovalsPanel",
@@ -70,6 +71,7 @@ class Feeder:
 
     def __init__(self, deck: QuarterdeckApp) -> None:
         self._deck = deck
+        self._done: tuple[tuple[object, ...], Traded] | None = None
         self._own: dict[str, Feed] = {
             "chart": self._chart,
             "equity": self._equity,
@@ -93,7 +95,6 @@ class Feeder:
 
     def _chart(self, panel: Any, view: Snapshot, now_ns: int) -> None:
         from widgets.candles import merged
-        from widgets.marks import marks_of
 
         symbol = self._deck.chosen_symbol()
         market = next((m for m in view.markets if m.symbol == symbol), None)
@@ -108,8 +109,20 @@ class Feeder:
             levels_of(view, symbol, self._deck.focused_panel()),
             view.run.timeframe,
             drawn,
-            marks_of(view, symbol),
+            self._traded(view, symbol),
         )
+
+    def _traded(self, view: Snapshot, symbol: str) -> Traded:
+        """What was done in a symbol, worked out again when any of it changed."""
+        from widgets.marks import traded_in
+
+        feeds = self._deck.feeds
+        seen = (symbol, feeds.fills.next, feeds.protections.next, id(feeds.fills),
+                *map(id, view.trades), *(each.position.id for each in view.positions))  # fmt: skip
+        if self._done is None or self._done[0] != seen:
+            made = traded_in(view, symbol, feeds.fills.items, feeds.protections.items)
+            self._done = seen, made
+        return self._done[1]
 
     def _paths(self, panel: Any, view: Snapshot, _now_ns: int) -> None:
         feeds, hub = self._deck.feeds, self._deck.hub

@@ -75,8 +75,8 @@ class Hub(Protocol):
     def since(self, name: str, seq: int) -> Slice:
         """A stream from a number on; an unknown name is an empty stream.
 
-        Names: `journal`, `equity`, `decisions`, `llm`, `compared`, `parameters`,
-        `bars:<symbol>`.
+        Names: `journal`, `equity`, `decisions`, `llm`, `compared`, `parameters`, `fills`,
+        `protections`, `bars:<symbol>`.
         """
         ...
 
@@ -96,7 +96,9 @@ class LocalHub:
     and never holds the kernel up.
     """
 
-    STREAMS = ("journal", "equity", "decisions", "llm", "compared", "parameters")
+    STREAMS = (
+        "journal", "equity", "decisions", "llm", "compared", "parameters", "fills", "protections",
+    )  # fmt: skip
     trouble = ""
 
     def __init__(self, wake: Callable[[], None] | None = None) -> None:

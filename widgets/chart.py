@@ -14,7 +14,7 @@ from widgets.frame import Frame, fitting, inside
 from widgets.grid import Grid
 from widgets.levels import Levels
 from widgets.lines import Line, Run, run
-from widgets.marks import Mark
+from widgets.marks import LEGEND, Traded
 from widgets.panel import Panel, said
 from widgets.study import Study
 
@@ -37,7 +37,7 @@ class PriceChart(Panel):
         self._forming: Bar | None = None
         self._levels: Levels | None = None
         self._studies: tuple[Study, ...] = ()
-        self._marks: tuple[Mark, ...] = ()
+        self._traded = Traded()
         self._zoom: int | None = None
         self._framed = 1
         self._back = 0
@@ -54,9 +54,9 @@ class PriceChart(Panel):
         levels: Levels | None,
         timeframe: str,
         studies: Sequence[Study] = (),
-        marks: Sequence[Mark] = (),
+        traded: Traded | None = None,
     ) -> None:
-        """Draw these closed bars, oldest first, the one that forms, levels, studies, marks."""
+        """Draw these closed bars, oldest first, the one that forms, levels, studies, trades."""
         if symbol != self._symbol:
             self._back = 0
             self._cross = None
@@ -66,7 +66,7 @@ class PriceChart(Panel):
             self._back += sum(bar.open_ns > self._bars[-1].open_ns for bar in bars)
         self._symbol, self._timeframe = symbol, timeframe
         self._bars, self._forming, self._levels = tuple(bars), forming, levels
-        self._studies, self._marks = tuple(studies), tuple(marks)
+        self._studies, self._traded = tuple(studies), traded or Traded()
         self.redraw()
 
     @property
@@ -156,6 +156,10 @@ class PriceChart(Panel):
             notes += [("  ", ""), (f"{self._back} bars back", "accent")]
         return notes
 
+    def foot(self) -> Sequence[Run]:
+        """The legend, where anything was traded in this symbol."""
+        return LEGEND if self._traded.marks else ()
+
     def _frame_name(self) -> str:
         if self._framed == 1 or not self._bars:
             return self._timeframe
@@ -199,6 +203,7 @@ class PriceChart(Panel):
         layers.draw_grid(grid, scale, plan)
         layers.draw_levels(grid, scale, plan, self._levels)
         layers.draw_candles(grid, scale, plan, shown, step, self.monochrome)
+        layers.draw_stretches(grid, scale, plan, shown, step, self._traded.stretches)
         layers.draw_studies(grid, scale, plan, shown, step, self._studies)
         layers.draw_volume(grid, plan, shown, step)
         layers.draw_times(grid, plan, shown, step)
@@ -206,12 +211,12 @@ class PriceChart(Panel):
         if newest is not None:
             layers.draw_last(grid, scale, plan, newest)
         layers.name_levels(grid, scale, plan, self._levels, newest)
-        layers.draw_marks(grid, scale, plan, shown, step, self._marks)
+        layers.draw_marks(grid, scale, plan, shown, step, self._traded.marks)
         at = layers.index_at(shown, self._cross) if self._cross is not None else None
         if at is not None:
             layers.draw_cross(grid, scale, plan, shown, step, at)
         read = shown[-1 if at is None else at]
-        layers.write_reading(grid, plan, read, self._marks, at is not None)
+        layers.write_reading(grid, plan, read, self._traded.marks, at is not None)
         return grid.rows()
 
     def export(self) -> str:

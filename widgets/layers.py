@@ -18,7 +18,7 @@ from widgets import axes, numbers, study
 from widgets.candles import Scale, candle
 from widgets.grid import Grid
 from widgets.levels import Levels
-from widgets.marks import Mark
+from widgets.marks import HELD, Mark, Stretch
 from widgets.spark import BLOCKS
 from widgets.study import Study
 
@@ -276,6 +276,32 @@ def index_at(bars: Sequence[Bar], time_ns: int) -> int | None:
     at = bisect_right(bars, time_ns, key=lambda bar: bar.open_ns) - 1
     inside = at >= 0 and time_ns < bars[at].open_ns + bars[at].span_ns
     return at if inside else None
+
+
+def draw_stretches(
+    grid: Grid,
+    scale: Scale,
+    plan: Plan,
+    bars: Sequence[Bar],
+    step: int,
+    stretches: Sequence[Stretch],
+) -> None:
+    """A solid line for as long as a stop or target stood; candles stay in front of it."""
+    first = first_column(plan, bars, step)
+    for stretch in stretches:
+        if not scale.has(stretch.price):
+            continue
+        begin = _column(bars, stretch.start_ns, first, step)
+        end = _column(bars, stretch.end_ns, first, step) if stretch.end_ns else plan.columns - 1
+        y = plan.legend + scale.row(stretch.price)
+        for x in range(max(0, begin), min(end, plan.columns - 1) + 1):
+            if grid.at(x, y) in _SEEN_THROUGH:
+                grid.put(x, y, HELD, stretch.role)
+
+
+def _column(bars: Sequence[Bar], time_ns: int, first: int, step: int) -> int:
+    """The column of a moment; one left of all columns before the first of these bars."""
+    return first + (bisect_right(bars, time_ns, key=lambda bar: bar.open_ns) - 1) * step
 
 
 def draw_marks(

@@ -21,6 +21,7 @@ from engine.core.types import (
     BreakerState,
     Control,
     Decision,
+    Direction,
     FeedKind,
     Gate,
     Link,
@@ -421,6 +422,22 @@ class ParameterMove(Value, frozen=True):
     before: str
     after: str
     who: str
+
+
+class Protection(Value, frozen=True):
+    """What protects a position from a moment on, for the stream `protections`.
+
+    A stop of 0 is none; once the position has `ended` there is neither stop nor target.
+    """
+
+    time_ns: int
+    position: str
+    symbol: str
+    direction: Direction
+    entry_price: Decimal
+    stop: Decimal
+    targets: tuple[Decimal, ...]
+    ended: bool = False
 
 
 class EquityPoint(Value, frozen=True, gc=False):

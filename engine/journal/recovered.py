@@ -61,6 +61,7 @@ from engine.journal.scored import ScoredFold
 T = TypeVar("T")
 
 RECENT_TRADES = 500  # as many as a screen and a learner's warm start can use
+RECENT_STATES = 1_000  # states of positions, for the charts that show how stops moved
 RECENT_FOLLOWED = 50  # as many ended ones as a screen shows
 
 
@@ -109,6 +110,8 @@ class Recovered(Value, frozen=True):
     entering: dict[str, Entering] = msgspec.field(default_factory=dict)
     followed: tuple[Counterfactual, ...] = ()
     lived: Lived = Lived()
+    protected: tuple[AnyRecord, ...] = ()
+    """The newest states and ends of positions, for who draws how they were protected."""
 
 
 class _Id(msgspec.Struct):
@@ -172,6 +175,7 @@ class Fold:
         self._parameters: dict[tuple[str, Any], ParameterSet] = {}
         self._ids: dict[str, int] = {}
         self._trades: deque[str] = deque(maxlen=RECENT_TRADES)
+        self._protected: deque[str] = deque(maxlen=RECENT_STATES)
         self._following: dict[str, str] = {}
         self._entering: dict[str, str] = {}
         self._followed: deque[str] = deque(maxlen=RECENT_FOLLOWED)
@@ -222,6 +226,7 @@ class Fold:
             _keep(self._proposals, of.id, body, of.state in _UNDECIDED)
         elif kind == "position":
             self.positions[of.id] = (body, seq)
+            self._protected.append(body)
         elif kind == "counterfactual":
             self._following.pop(of.id, None)
             self._lived.followed(body, of.id)
@@ -230,6 +235,7 @@ class Fold:
             self.positions.pop(named.position, None)
             self._entering.pop(named.position, None)
             self._trades.append(body)
+            self._protected.append(body)
 
     def _used(self, name: str) -> None:
         prefix, dash, digits = name.rpartition("-")
@@ -301,6 +307,7 @@ class Fold:
             own_targets={r.proposal.id: r.own_targets for r in proposed if r.own_targets},
             conditions=tuple(self._conditions.values()),
             cooldowns=dict(self._cooldowns),
+            protected=tuple(map(decode, self._protected)),
             parameters=tuple(self._parameters.values()),
             ids=dict(self._ids),
             fills=tuple(fill for fill, _ in self.fills.values()),

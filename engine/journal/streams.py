@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from engine.core.learning import Target, TargetKind
-from engine.core.records import AnyRecord, ComparedOn, ParameterSet
-from engine.core.types import Value
-from engine.core.views import ParameterMove
+from engine.core.records import (
+    AnyRecord,
+    ComparedOn,
+    Filled,
+    ParameterSet,
+    PositionChanged,
+    TradeClosed,
+)
+from engine.core.types import ZERO, Value
+from engine.core.views import ParameterMove, Protection
 
 KEPT = 5_000
 """Items of such a stream that a hub holds."""
@@ -13,9 +20,26 @@ KEPT = 5_000
 
 def streamed(record: AnyRecord) -> tuple[str, Value] | None:
     """The stream that a record belongs to and its item there; None for all others."""
-    if type(record) is ComparedOn:
-        return "compared", record.compared
-    return streamed_move(record) if type(record) is ParameterSet else None
+    match record:
+        case ComparedOn(compared=compared):
+            return "compared", compared
+        case ParameterSet():
+            return streamed_move(record)
+        case Filled(fill=fill):
+            return "fills", fill
+        case PositionChanged(position=held):
+            return "protections", Protection(
+                time_ns=record.time_ns, position=held.id, symbol=held.symbol,
+                direction=held.direction, entry_price=held.entry_price, stop=held.stop,
+                targets=held.targets,
+            )  # fmt: skip
+        case TradeClosed(trade=trade):
+            return "protections", Protection(
+                time_ns=record.time_ns, position=record.position, symbol=trade.symbol,
+                direction=trade.direction, entry_price=trade.entry_price, stop=ZERO, targets=(),
+                ended=True,
+            )  # fmt: skip
+    return None
 
 
 def streamed_move(record: ParameterSet) -> tuple[str, ParameterMove]:

@@ -19,7 +19,7 @@ from engine.core.records import TradeJournalled
 from engine.core.types import Actor, Bar, Control, MarketEvent, Order
 from engine.core.views import LlmView
 from engine.journal.mailbox import Mailbox
-from engine.journal.streams import KEPT, streamed_move
+from engine.journal.streams import KEPT, streamed, streamed_move
 from engine.kernel.advising import Advising
 from engine.kernel.commands import Commands
 from engine.kernel.conditions import Conditions
@@ -171,6 +171,11 @@ class Kernel:
             desk.hub.append("compared", one, KEPT)
         for moved in recovered.parameters:
             desk.hub.append(*streamed_move(moved), KEPT)
+        for fill in recovered.fills:
+            desk.hub.append("fills", fill, KEPT)
+        for state in recovered.protected:
+            if (item := streamed(state)) is not None:
+                desk.hub.append(*item, KEPT)
         self.knowing.restore(recovered.lived, recovered.last_ns)
         recover(desk, self.exits, self.entries.follower, self.learning)
         self.reflecting.restore(

@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from engine.core.clock import DAY, HOUR, MINUTE
-from engine.core.types import Bar, Direction
-from engine.core.views import Snapshot
+from engine.core.types import Bar, Direction, Fill, Liquidity, Side
+from engine.core.views import Protection, Snapshot
 from tests.ui import gallery
 from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import FakeHub, world
 from widgets import frames, numbers
 from widgets.chart import PriceChart
-from widgets.marks import marks_of
+from widgets.marks import HELD, Stretch, Traded, traded_in
 
 replace = msgspec.structs.replace
 SYMBOL = "BTC/USDT"
@@ -109,9 +109,9 @@ def traded(won: bool) -> Snapshot:
 @pytest.mark.parametrize(("won", "sign"), [(True, "◆"), (False, "◇")])
 def test_entries_and_exits_stand_in_their_candles_and_are_told_there(won: bool, sign: str) -> None:
     chart, bars = drawn()
-    marks = marks_of(traded(won), SYMBOL)
+    marks = traded_in(traded(won), SYMBOL).marks
     assert [mark.sign for mark in marks] == ["▼", sign]
-    chart.show_bars(SYMBOL, bars, None, None, "15m", marks=marks)
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=Traded(marks))
     assert "▼" in chart.text.split("\n", 2)[2]
     assert sign in chart.text
     for back in range(20):
@@ -121,14 +121,85 @@ def test_entries_and_exits_stand_in_their_candles_and_are_told_there(won: bool, 
         assert ("SHORT 0.01 at" in reading) is (back == 19)
 
 
+def lived(bars: list[Bar]) -> tuple[Snapshot, list[Fill], list[Protection]]:
+    """A long of which half was sold with a gain and a quarter with a loss, its stop moved once."""
+    entry = Decimal(repr(round(bars[-30].close, 2)))
+    up, down = entry + Decimal("160"), entry - Decimal("120")
+    fills = [
+        Fill(id=f"F-{index}", order=f"O-{index}", symbol=SYMBOL, side=side, quantity=Decimal(size),
+             price=price, fee=Decimal(0), fee_asset="USDT", liquidity=Liquidity.TAKER,
+             time_ns=bars[at].open_ns + MINUTE, position="X-1")
+        for index, (side, size, price, at) in enumerate((
+            (Side.BUY, "0.04", entry, -30), (Side.SELL, "0.02", up, -22),
+            (Side.SELL, "0.01", down, -15), (Side.SELL, "0.01", down, -8),
+        ))
+    ]  # fmt: skip
+    states = [
+        Protection(time_ns=bars[at].open_ns + MINUTE, position="X-1", symbol=SYMBOL,
+                   direction=Direction.LONG, entry_price=entry, stop=stop, targets=(),
+                   ended=not stop)
+        for at, stop in ((-30, down), (-22, entry), (-8, Decimal(0)))
+    ]  # fmt: skip
+    base = world()
+    trade = replace(
+        base.trades[0], symbol=SYMBOL, direction=Direction.LONG, quantity=Decimal("0.04"),
+        entry_price=entry, exit_price=entry + Decimal("5"), opened_ns=fills[0].time_ns,
+        closed_ns=fills[-1].time_ns, pnl=Decimal("0.20"),
+    )  # fmt: skip
+    return replace(base, trades=(trade,), positions=()), fills, states
+
+
+def test_parts_that_were_sold_are_marked_where_they_were_and_the_end_at_its_own_price() -> None:
+    chart, bars = drawn(height=40)
+    snapshot, fills, states = lived(bars)
+    traded = traded_in(snapshot, SYMBOL, fills, states)
+    assert [mark.sign for mark in traded.marks] == ["▲", "●", "○", "◆"]
+    assert [mark.price for mark in traded.marks] == [float(fill.price) for fill in fills]
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=traded)
+    body = chart.text.rsplit("\n", 1)[0]
+    assert {"▲", "●", "○"} <= set(body)
+    assert "part out" in chart.text.rsplit("\n", 1)[1]
+    for _ in range(22):
+        chart.point(-1)
+    assert "● part 0.02 at" in chart.text.splitlines()[1]
+
+
+def test_a_stop_is_drawn_at_each_of_its_prices_for_as_long_as_it_stood() -> None:
+    chart, bars = drawn(height=40)
+    snapshot, fills, states = lived(bars)
+    first, second = traded_in(snapshot, SYMBOL, fills, states).stretches
+    assert (first.start_ns, first.end_ns, first.price) == (
+        states[0].time_ns, states[1].time_ns, float(states[0].stop),
+    )  # fmt: skip
+    assert (second.end_ns, second.price) == (states[2].time_ns, float(states[1].stop))
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=Traded((), (first, second)))
+    rows = [row for row in chart.text.splitlines() if HELD in row]
+    assert len(rows) == 2
+    reaches = {(row.index(HELD), row.rindex(HELD)) for row in rows}
+    assert len(reaches) == 2
+    chart.pan(-60)
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=Traded((), (first, second)))
+    assert HELD not in chart.text, "it stands in time, not on the screen"
+    chart.pan(60)
+    still = replace_end(second)
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=Traded((), (still,)))
+    (row,) = [row for row in chart.text.splitlines() if HELD in row]
+    assert row.rindex(HELD) > max(right for _, right in reaches), "one that stands reaches now"
+
+
+def replace_end(stretch: Stretch) -> Stretch:
+    return dataclasses.replace(stretch, end_ns=0)
+
+
 def test_marks_of_other_symbols_and_other_prices_are_not_drawn() -> None:
     snapshot = traded(True)
-    assert marks_of(snapshot, "ETH/USDT") == ()
+    assert traded_in(snapshot, "ETH/USDT").marks == ()
     chart, bars = drawn()
     high = max(bar.high for bar in bars)
-    far = [dataclasses.replace(mark, price=high * 2) for mark in marks_of(snapshot, SYMBOL)]
-    chart.show_bars(SYMBOL, bars, None, None, "15m", marks=far)
-    assert "◆" not in chart.text
+    made = traded_in(snapshot, SYMBOL).marks
+    far = tuple(dataclasses.replace(mark, price=high * 2) for mark in made)
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=Traded(far))
+    assert "◆" not in chart.text.replace("◆◇ out", "")
 
 
 def test_keys_read_candles_change_the_timeframe_and_esc_leaves() -> None:
