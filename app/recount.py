@@ -43,7 +43,7 @@ def error_of(change: Change) -> tuple[float, float]:
     """The share of the error that a change was given when it was applied, and the part of it
     at the lower end."""
     shadow = change.shadow
-    if shadow is None or shadow.alpha != shadow.alpha:
+    if shadow is None or shadow.alpha != shadow.alpha or earlier(shadow):
         return ALPHA, KEEPING
     return shadow.alpha, shadow.below
 
@@ -65,6 +65,11 @@ def current(change: Change, compared: Sequence[Compared]) -> Change:
         return change
     shadow, net = counted(compared, error_of(change))
     return replace(change, shadow=shadow, net=net)
+
+
+def earlier(evidence: Evidence | None) -> bool:
+    """Whether an interval is of a kind that is no longer counted, so that no count can agree."""
+    return evidence is not None and evidence.bound and evidence.below != evidence.below
 
 
 class Outcomes:
@@ -94,7 +99,7 @@ class Outcomes:
     def again(self, evidence: Evidence) -> Evidence | None:
         """The evidence counted again from its ids; None where its metric is no plain mean."""
         metric, ids = evidence.metric, evidence.ids
-        if not ids or len(ids) != evidence.n:
+        if not ids or len(ids) != evidence.n or earlier(evidence):
             return None
         if metric == "result before fees":
             return self._mean(evidence, self.gross_r, bound=True)
@@ -119,7 +124,8 @@ def checks(reader: Reader, name: str, outcomes: Outcomes | None = None) -> list[
     """Each figure that the ledger wrote for a change beside the one counted again.
 
     The share of the error is the ledger's own decision and is taken as it stands in the row.
-    Evidence that is no plain mean of its ids (one weighed by age) is not among them.
+    Evidence that is no plain mean of its ids (one weighed by age) is not among them, nor is an
+    interval that an earlier version made by another bound.
 
     Two figures agree when every number in them is the same; nothing is rounded.
     """
@@ -138,9 +144,9 @@ def checks(reader: Reader, name: str, outcomes: Outcomes | None = None) -> list[
             ("shadow", step.change.shadow, shadow),
             ("net", step.change.net, net),
         ):
-            if stored is not None:
+            if stored is not None and not earlier(stored):
                 found.append(_check(figure, step.change.state, stored, again))
-        if step.change.state in _SIGNS:
+        if step.change.state in _SIGNS and not earlier(step.change.shadow):
             found.append(_verdict(step.change.state, shadow, net))
     return found
 

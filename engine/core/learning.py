@@ -156,8 +156,9 @@ class Evidence(Value, frozen=True):
 
     `mean` lies in [`low`, `high`] at every look with the probability 1 − `alpha` where
     `bound` is True (a confidence sequence); otherwise the interval is none and both are
-    NaN. `below` is the part of `alpha` with which the mean may lie under `low`. `ids` are the
-    opportunities or trades it was computed from, in order.
+    NaN. `below` is the part of `alpha` with which the mean may lie under `low`, NaN in a row
+    of a version whose interval was another one. `ids` are the opportunities or trades it was
+    computed from, in order.
     """
 
     metric: str
@@ -170,7 +171,7 @@ class Evidence(Value, frozen=True):
     bound: bool = False
     ids: tuple[str, ...] = ()
     note: str = ""
-    below: float = 0.5
+    below: float = NAN
 
 
 class Change(Value, frozen=True):

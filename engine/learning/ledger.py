@@ -59,7 +59,7 @@ ENDED_KEPT = 200
 """Ended changes held for the screen; the journal has them all."""
 
 
-KEEPING = 0.7
+KEEPING = 0.8
 """The part of a change's error that may be spent on keeping what is worth nothing.
 
 The rest is for taking back what harms nobody. Keeping needs more, since nothing else keeps a
@@ -449,7 +449,9 @@ class ChangeLedger:
                     kept[change.id] = change
                     change = msgspec.structs.replace(change, state=ChangeState.APPLIED)
                 told = change.shadow
-                error = (ALPHA, KEEPING) if told is None else (told.alpha, told.below)
+                error = (ALPHA, KEEPING)
+                if told is not None and told.below == told.below:
+                    error = told.alpha, told.below
                 self._watched[change.id] = Watched.begin(change, *error)
             else:
                 self._remember(change)

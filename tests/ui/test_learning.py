@@ -71,7 +71,10 @@ def test_the_ledger_says_where_each_change_stands_with_its_figures_at_every_size
                 assert "◌ undecided" in text
                 assert "exit.trail" in text
             assert "1 change asks" in deck.status
-        assert "[+0.23, +0.61]" in said(deck, "changes")  # the one that was kept
+        proven = next(one for one in make_changes()[0] if one.state is ChangeState.KEPT).shadow
+        assert proven is not None
+        interval = f"[{proven.low:+.2f}, {proven.high:+.2f}]"
+        assert interval in said(deck, "changes")
         for name, words in (
             ("trajectory", "entry.min_score"), ("coins", "▼ reduced"), ("pairs", "✕ blocked"),
             ("patterns", "● on"), ("rules", "0–3, 22 h"), ("insights", "SOL/USDT lost"),

@@ -8,31 +8,55 @@ import numpy as np
 import pytest
 
 from engine.core.ids import generator
-from engine.learning.confidence import ALPHA, RHO2, Sequence, half_width, sequence_of
+from engine.learning.confidence import ALPHA, EFFECT, SPREAD, Sequence, reach, sequence_of
+from engine.learning.ledger import KEEPING
 
 
-def test_the_half_width_is_that_of_the_normal_mixture() -> None:
-    n = 500
-    expected = math.sqrt((n * RHO2 + 1) / (n**2 * RHO2) * math.log((n * RHO2 + 1) / ALPHA**2))
-    assert half_width(n) == pytest.approx(expected)
-    assert half_width(0) == math.inf
-    assert half_width(1_000) < half_width(500) < half_width(100)
+@pytest.mark.parametrize("alpha", [0.05, 0.04, 0.001])
+@pytest.mark.parametrize("n", [1, 10, 500, 20_000])
+def test_the_reach_is_where_the_mixture_has_grown_to_one_in_alpha(n: int, alpha: float) -> None:
+    total = n * reach(n, alpha)
+    effects = np.linspace(EFFECT - 12 * SPREAD, EFFECT + 12 * SPREAD, 400_001)
+    density = np.exp(-(((effects - EFFECT) / SPREAD) ** 2) / 2) / (SPREAD * math.sqrt(2 * math.pi))
+    grown = np.trapezoid(np.exp(effects * total - effects**2 * n / 2) * density, effects)
+    assert grown == pytest.approx(1 / alpha, rel=1e-6)
 
 
-def test_looking_after_every_trade_does_not_find_something_in_noise() -> None:
-    noise = generator(5, "confidence noise").normal(size=(400, 300))
-    false = sum(_ever_decided(row) for row in noise)
-    assert false / len(noise) <= 0.02
+def test_the_reach_shrinks_with_every_look() -> None:
+    assert reach(0, ALPHA) == math.inf
+    narrow = [reach(n, ALPHA) for n in range(1, 3_000)]
+    assert narrow == sorted(narrow, reverse=True)
+
+
+@pytest.mark.parametrize("below", [0.5, KEEPING])
+@pytest.mark.parametrize("kind", ["normal", "rare losses", "rare gains", "heavy tails", "small"])
+def test_looking_after_every_trade_does_not_find_something_in_noise(
+    kind: str, below: float
+) -> None:
+    """Both ends together stay within the error, also where results lie as trades' do."""
+    draws, shape = generator(5, f"confidence {kind}"), (1_000, 500)
+    noise = {
+        "normal": draws.normal(size=shape),
+        "rare losses": 1 - draws.exponential(size=shape),
+        "rare gains": np.where(draws.random(shape) < 0.25, 3.0, -1.0),
+        "heavy tails": draws.standard_t(3, shape) / math.sqrt(3),
+        "small": 0.3 * (1 - draws.exponential(size=shape)),
+    }[kind]
+    found = [_ever_decided(row, below) for row in noise]
+    assert sum(map(abs, found)) / len(found) <= ALPHA
+    if kind in ("normal", "heavy tails", "small"):
+        assert found.count(1) / len(found) <= ALPHA * below
+        assert found.count(-1) / len(found) <= ALPHA * (1 - below)
 
 
 def test_an_effect_of_a_fifth_of_a_deviation_is_found_within_500() -> None:
-    found = generator(6, "confidence effect").normal(0.2, 1.0, size=(200, 500))
-    right = sum(_ever_decided(row) == 1 for row in found)
-    assert right / len(found) >= 0.9
+    found = generator(6, "confidence effect").normal(0.2, 1.0, size=(600, 500))
+    right = sum(_ever_decided(row, KEEPING) == 1 for row in found)
+    assert right / len(found) >= 0.96
 
 
-def _ever_decided(values: np.ndarray) -> int:
-    sequence = Sequence()
+def _ever_decided(values: np.ndarray, below: float) -> int:
+    sequence = Sequence(ALPHA, below)
     for value in values.tolist():
         sequence.add(value)
         if sequence.n >= 10 and sequence.verdict:

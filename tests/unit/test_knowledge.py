@@ -135,7 +135,7 @@ def test_a_favoured_coin_loosens_and_so_waits_for_a_person() -> None:
 
 
 def test_a_coin_that_loses_lately_is_not_favoured() -> None:
-    memory, _ = taught([1.5] * 40)
+    memory, _ = taught([1.5] * 60)
     worse = [-0.5 if n % 2 else 0.3 for n in range(40)]
     memory, _ = taught(worse[:20], memory)
     memory, said = taught(worse[20:], memory)
