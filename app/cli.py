@@ -76,7 +76,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object instea
 
 
 # Typer brings its own copy of click in some versions and uses the installed one in others.
-_UsageError: Any = next(k for k in typer.BadParameter.__mro__ if k.__name__ == "ClickException")
+UsageError: Any = next(k for k in typer.BadParameter.__mro__ if k.__name__ == "ClickException")
 
 
 def run(arguments: list[str]) -> int:
@@ -87,7 +87,7 @@ def run(arguments: list[str]) -> int:
         return complain(error)
     except typer.Abort:
         return 130
-    except _UsageError as error:
+    except UsageError as error:
         return complain(ConfigError(error.format_message(), "`quarterdeck --help` tells the rest"))
     except BrokenPipeError:
         # What is left in the buffers can't be written: let the end of the process find none.

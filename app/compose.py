@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from app.funding import funding_sources
-from engine.analysis.indicators import warm_up as warm_indicators
+from app.warming import warm_up
 from engine.core.clock import MINUTE, Clock, LiveClock, ManualClock, duration_ns, parse_iso
 from engine.core.config import Config, LlmSection, data_dir, journal_path
 from engine.core.errors import ConfigError, QuarterdeckError
@@ -47,7 +47,6 @@ from engine.market.feed import Feed
 from engine.market.quality import Freshness
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
-from engine.position.warm import warm_up as warm_position
 from engine.risk.breakers import Breakers
 from engine.risk.control import ControlMachine
 from engine.risk.portfolio import PortfolioRisk
@@ -207,9 +206,7 @@ def _assemble(
     )
     cursor = before.cursor.position if before.cursor is not None else 0
     feed = given or make_feed(config, options, kind, seed, cursor, params)
-    # Behind the first frame, so that neither the first bar nor the first stop compiles.
-    warm_indicators()
-    warm_position()
+    warm_up()
     wake = Event()
     try:
         feed.start(wake.set)

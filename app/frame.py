@@ -20,6 +20,9 @@ SILENT_SECONDS = 3
 FOOTER_ORDER = ("pause", "help", "panel.next", "detail", "quit", "filter", "maximise")
 """Which keys are named first where not all of them fit."""
 
+SLOW_START_NS = 4 * SECOND
+"""A start that loads what is compiled already is over by then."""
+
 MESSAGE_NS = 6 * SECOND
 """How long an effect stays in the message line."""
 
@@ -31,6 +34,7 @@ class FrameLines:
         self.deck = deck
         self._said: tuple[tuple[str, str], ...] = ()
         self._said_ns = 0
+        self._began_ns = deck.mono()
 
     def status(self, screen: DeckScreen) -> None:
         """Show mode, feed, control state, money and health: always the newest, never frozen."""
@@ -73,9 +77,15 @@ class FrameLines:
         if self._said:
             screen.query_one(MessageLine).put(self._said)
         elif self.deck.hub is None or self.deck.snapshot is None:
-            screen.query_one(MessageLine).put([(" The engine is starting …", "muted")])
+            screen.query_one(MessageLine).put([(f" {self._starting()}", "muted")])
         else:
             screen.query_one(MessageLine).put([(self.deck.hints.text(self.deck.state()), "muted")])
+
+    def _starting(self) -> str:
+        """Why there is nothing to see yet; a start that compiles takes half a minute."""
+        if self.deck.mono() - self._began_ns < SLOW_START_NS:
+            return "The engine is starting …"
+        return "The engine is starting: after an install or an upgrade it compiles once …"
 
     def footer(self, screen: DeckScreen) -> None:
         """Show the keys of the moment."""

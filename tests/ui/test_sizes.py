@@ -220,8 +220,11 @@ def test_a_silent_engine_is_said_to_be_silent() -> None:
 def test_without_an_engine_the_screen_says_that_it_is_starting() -> None:
     async def script(deck: Deck) -> None:
         assert "starting" in deck.message
+        assert "compiles once" not in deck.message
         await deck.press("a")
         assert "has not started yet" in deck.message
+        await deck.look(8_000)
+        assert "compiles once" in deck.message
         deck.hub.publish(world())
         await deck.look()
         assert "PAPER" in deck.status

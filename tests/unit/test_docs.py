@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from app.cli import UsageError
+from app.cli import app as cli
 from app.docs import FOLDER, write
 from engine.core.config import ENVIRONMENT, EngineSection
 from engine.core.denials import DenialCode
@@ -60,3 +65,33 @@ def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if "://" not in target:
             assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
+
+
+PAGES = ["README.md", *sorted(f"docs/{page.name}" for page in FOLDER.glob("*.md"))]
+
+WRITTEN = re.compile(r"^(?:\$ )?(quarterdeck(?: [^\n]*)?)$|`(quarterdeck [^`]+)`", re.MULTILINE)
+"""A command line of its own, or one inside a sentence."""
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_that_is_written_down_is_one(page: str) -> None:
+    commands = get_command(cli)
+    assert isinstance(commands, TyperGroup)
+    for found in WRITTEN.finditer((ROOT / page).read_text(encoding="utf-8")):
+        # What a page says beside a command stands after a gap or a number sign.
+        said = " ".join(re.split(r" {3,}", found[1] or found[2])[0].split())
+        words = shlex.split(said.replace("…", "X"), comments=True)[1:]
+        if not words or words[0].startswith("-"):
+            context = commands.make_context("quarterdeck", words)
+            assert context.params, said
+            continue
+        if "|" in words[0]:
+            continue
+        context = commands.make_context("quarterdeck", [words[0]])
+        command = commands.get_command(context, words[0])
+        assert command is not None, f"{page} names {said!r}, which is no command"
+        rest = [word for word in words[1:] if not word.startswith("[")]
+        try:
+            command.make_context(words[0], rest, parent=context)
+        except UsageError as wrong:
+            pytest.fail(f"{page}: {said!r}: {wrong.format_message()}")
