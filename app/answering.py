@@ -7,12 +7,12 @@ running engine has the last word.
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from app.acting import Reason, act
-from app.journals import ConfigFile, Db, Feed, Json, Mode
+from app import commanding
+from app.commanding import Base, Reason
 from engine.core import commands as c
 from engine.core.errors import CommandRefused
 from engine.core.learning import ChangeState, TargetKind
@@ -27,100 +27,64 @@ TargetText = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (admit, refuse, revert, freeze, unfreeze):
-        app.command(command.__name__)(command)
+    commanding.register(app, (admit, refuse, revert, freeze, unfreeze))
 
 
 def admit(
+    reader: Reader,
+    base: Base,
     change: ChangeId,
     reason: Reason = "",
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+) -> c.AnyCommand:
     """Let a change that loosens risk be applied; it is then watched like any other."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        name = _asked(reader, change)
-        return c.AnswerChange(change=name, admit=True, reason=reason, **base)
-
-    return act(make, config, db, feed, mode, as_json)
+    name = _asked(reader, change)
+    return c.AnswerChange(change=name, admit=True, reason=reason, **base)
 
 
 def refuse(
+    reader: Reader,
+    base: Base,
     change: ChangeId,
     reason: Reason = "",
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+) -> c.AnyCommand:
     """Refuse a change that waits for an answer; nothing was moved, so nothing comes back."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        name = _asked(reader, change)
-        return c.AnswerChange(change=name, admit=False, reason=reason, **base)
-
-    return act(make, config, db, feed, mode, as_json)
+    name = _asked(reader, change)
+    return c.AnswerChange(change=name, admit=False, reason=reason, **base)
 
 
 def revert(
+    reader: Reader,
+    base: Base,
     change: ChangeId,
     reason: Reason = "",
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+) -> c.AnyCommand:
     """Take back a change that is in force; the exact old value returns."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        name, state = _known(reader, change)
-        if not state.in_force:
-            raise CommandRefused("not_in_force", f"{name} is not in force", f"it is {state}")
-        return c.RevertChange(change=name, reason=reason, **base)
-
-    return act(make, config, db, feed, mode, as_json)
+    name, state = _known(reader, change)
+    if not state.in_force:
+        raise CommandRefused("not_in_force", f"{name} is not in force", f"it is {state}")
+    return c.RevertChange(change=name, reason=reason, **base)
 
 
 def freeze(
+    reader: Reader,
+    base: Base,
     target: TargetText,
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+) -> c.AnyCommand:
     """Keep learners off a target, or with * off everything; what is in force stays."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        return c.Freeze(target=_target(reader, target), frozen=True, **base)
-
-    return act(make, config, db, feed, mode, as_json)
+    return c.Freeze(target=_target(reader, target), frozen=True, **base)
 
 
 def unfreeze(
+    reader: Reader,
+    base: Base,
     target: TargetText,
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+) -> c.AnyCommand:
     """Let learners move a frozen target again."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        frozen = reader.frozen()
-        if target not in frozen:
-            known = ", ".join(frozen) or "nothing is frozen"
-            raise CommandRefused("not_frozen", f"{target} is not frozen", known)
-        return c.Freeze(target=target, frozen=False, **base)
-
-    return act(make, config, db, feed, mode, as_json)
+    frozen = reader.frozen()
+    if target not in frozen:
+        known = ", ".join(frozen) or "nothing is frozen"
+        raise CommandRefused("not_frozen", f"{target} is not frozen", known)
+    return c.Freeze(target=target, frozen=False, **base)
 
 
 def _known(reader: Reader, name: str) -> tuple[str, ChangeState]:

@@ -109,8 +109,8 @@ class ChoosingApp(PaintingApp, inherit_bindings=False):
         return change
 
     def chosen_lore(self, screen: DeckScreen) -> Lore | None:
-        """The coin, pattern or rule at the cursor of the panel in use."""
-        if screen.active not in ("coins", "patterns", "rules"):
+        """What is known at the cursor of the panel in use."""
+        if screen.active not in ("coins", "pairs", "patterns", "rules", "insights"):
             return None
         chosen: Lore | None = getattr(screen.panels.get(screen.active), "chosen", None)
         return chosen

@@ -6,30 +6,34 @@ What a person sets stands until they take it back; learners leave it alone meanw
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from app.acting import Reason, act
+from app import commanding
+from app.commanding import Base, Reason
 from app.journals import ConfigFile, Db, Feed, Json, Mode, pick_for
 from app.telling import Table, plain, say_json, say_table
 from engine.core import commands as c
 from engine.core.clock import iso
 from engine.core.errors import CommandRefused
-from engine.core.learning import CoinStatus, Knowledge, Rule
+from engine.core.learning import CoinStatus, Insight, Knowledge, PairStatus, Rule
 from engine.core.lived import JournalEntry
 from engine.journal.queries import Reader
 
 AUTO = "auto"
 """The status that leaves a coin to the learners again."""
 
+INSIGHT_STATES = ("strike", "reword", "restore")
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (knowledge, lessons, coin, pattern, rule):
+    for command in (knowledge, lessons):
         app.command(command.__name__)(command)
+    commanding.register(app, (coin, pair, pattern, rule, insight))
 
 
 def knowledge(
@@ -76,52 +80,82 @@ def lessons(
 
 
 def coin(
+    reader: Reader,
+    base: Base,
     symbol: Annotated[str, typer.Argument(help="such as BTC/USDT")],
     status: Annotated[
         str, typer.Argument(help="normal, reduced, favoured, blacklisted, probation or auto")
     ],
     reason: Reason = "",
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+) -> c.AnyCommand:
     """Set what is thought of a coin; with auto learners may move it again."""
+    words = [*CoinStatus, AUTO]
+    if status.lower() not in words:
+        raise CommandRefused("unknown_status", f"{status!r} is no status", ", ".join(words))
+    followed = _followed(reader) | {score.symbol for score in reader.knowledge().coins}
+    name = _named(symbol.upper(), followed, "unknown_symbol", "is not followed")
+    return c.SetCoin(symbol=name, status=status.lower(), reason=reason, **base)
 
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        words = [*CoinStatus, AUTO]
-        if status.lower() not in words:
-            raise CommandRefused("unknown_status", f"{status!r} is no status", ", ".join(words))
-        run = reader.status().run
-        followed = {*(run.symbols if run is not None else ())}
-        followed |= {score.symbol for score in reader.knowledge().coins}
-        name = _named(symbol.upper(), followed, "unknown_symbol", "is not followed")
-        return c.SetCoin(symbol=name, status=status.lower(), reason=reason, **base)
 
-    return act(make, config, db, feed, mode, as_json)
+def pair(
+    reader: Reader,
+    base: Base,
+    symbol: Annotated[str, typer.Argument(help="such as BTC/USDT")],
+    strategy: Annotated[str, typer.Argument(help="as `knowledge` shows it")],
+    status: Annotated[str, typer.Argument(help="normal, favoured, blocked or auto")],
+    reason: Reason = "",
+) -> c.AnyCommand:
+    """Set what is made of a strategy in a symbol; with auto learners may move it again."""
+    from engine.strategies.builtin import builtin_strategies
+
+    words = [*PairStatus, AUTO]
+    if status.lower() not in words:
+        raise CommandRefused("unknown_status", f"{status!r} is no status", ", ".join(words))
+    known = reader.knowledge()
+    followed = _followed(reader) | {one.symbol for one in known.pairs}
+    name = _named(symbol.upper(), followed, "unknown_symbol", "is not followed")
+    strategies = {one.strategy for one in known.pairs} | {one.id for one in builtin_strategies()}
+    which = _named(strategy, strategies, "unknown_strategy", "is no strategy")
+    return c.SetPair(symbol=name, strategy=which, status=status.lower(), reason=reason, **base)
+
+
+def insight(
+    reader: Reader,
+    base: Base,
+    name: Annotated[str, typer.Argument(metavar="ID", help="as `knowledge` shows it")],
+    state: Annotated[str, typer.Argument(help="strike, reword or restore")],
+    text: Annotated[str, typer.Option("--text", help="what it says from now on")] = "",
+    reason: Reason = "",
+) -> c.AnyCommand:
+    """Strike an insight out, give it other words, or restore it as it was found."""
+    if state.lower() not in INSIGHT_STATES:
+        words = ", ".join(INSIGHT_STATES)
+        raise CommandRefused("unknown_state", f"{state!r} is not among what can be done", words)
+    if (state.lower() == "reword") != bool(text.strip()):
+        raise CommandRefused("text_needed", "other words and --text go together", "reword --text …")
+    known = {one.id for one in reader.knowledge().insights}
+    found = _named(name.upper(), known, "unknown_insight", "is no insight")
+    struck = state.lower() == "strike"
+    return c.SetInsight(insight=found, struck=struck, text=text.strip(), reason=reason, **base)
 
 
 def pattern(
+    reader: Reader,
+    base: Base,
     name: Annotated[str, typer.Argument(help="as `knowledge` shows it")],
-    state: Annotated[str, typer.Argument(help="on or off")],
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
-    """Switch a pattern on or off."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        known = {one.id for one in reader.knowledge().patterns}
-        found = _named(name, known, "unknown_pattern", "is no pattern")
-        return c.SetPattern(pattern=found, active=_switch(state), **base)
-
-    return act(make, config, db, feed, mode, as_json)
+    state: Annotated[str, typer.Argument(help="on, off or auto")],
+    reason: Reason = "",
+) -> c.AnyCommand:
+    """Switch a pattern on or off; with auto learners may move it again."""
+    known = {one.id for one in reader.knowledge().patterns}
+    found = _named(name, known, "unknown_pattern", "is no pattern")
+    active = None if state.lower() == AUTO else _switch(state)
+    return c.SetPattern(pattern=found, active=active, reason=reason, **base)
 
 
 def rule(
+    reader: Reader,
+    base: Base,
     action: Annotated[
         str, typer.Argument(help="no_trade, reduce_size, increase_size, caution; on, off")
     ],
@@ -131,34 +165,27 @@ def rule(
     volatility: Annotated[str, typer.Option("--vol", help="low, normal or high")] = "",
     symbol: Annotated[str, typer.Option("--symbol", help="only in this symbol")] = "",
     replace: Annotated[str, typer.Option("--replace", help="the rule that it replaces")] = "",
-    db: Db = None,
-    feed: Feed = None,
-    mode: Mode = None,
-    config: ConfigFile = None,
-    as_json: Json = False,
-) -> int:
+    reason: Reason = "",
+) -> c.AnyCommand:
     """Make a rule of time or volatility, or switch one on or off (`rule off R-1`)."""
-
-    def make(reader: Reader, base: dict[str, Any]) -> c.AnyCommand:
-        known = {one.id: one for one in reader.knowledge().rules}
-        if action.lower() in ("on", "off"):
-            found = _named(why.upper(), set(known), "unknown_rule", "is no rule")
-            state = _switch(action)
-            return c.SetRule(rule=found, description="", action="", active=state, **base)
-        if replace:
-            _named(replace.upper(), set(known), "unknown_rule", "is no rule")
-        return c.SetRule(
-            rule=replace.upper(),
-            description=why,
-            action=action.upper(),
-            hours=hours_of(hours),
-            weekdays=days_of(days),
-            vol_level=volatility.upper(),
-            symbol=symbol.upper(),
-            **base,
-        )
-
-    return act(make, config, db, feed, mode, as_json)
+    known = {one.id: one for one in reader.knowledge().rules}
+    if action.lower() in ("on", "off"):
+        found = _named(why.upper(), set(known), "unknown_rule", "is no rule")
+        state = _switch(action)
+        return c.SetRule(rule=found, description="", action="", active=state, reason=reason, **base)
+    if replace:
+        _named(replace.upper(), set(known), "unknown_rule", "is no rule")
+    return c.SetRule(
+        rule=replace.upper(),
+        description=why,
+        action=action.upper(),
+        hours=hours_of(hours),
+        weekdays=days_of(days),
+        vol_level=volatility.upper(),
+        symbol=symbol.upper(),
+        reason=reason,
+        **base,
+    )
 
 
 def hours_of(text: str) -> tuple[int, ...]:
@@ -184,6 +211,11 @@ def days_of(text: str) -> tuple[int, ...]:
             raise CommandRefused("bad_weekdays", f"{part!r} is no day", ", ".join(DAYS))
         found.append(DAYS.index(part))
     return tuple(sorted(set(found)))
+
+
+def _followed(reader: Reader) -> set[str]:
+    run = reader.status().run
+    return set(run.symbols) if run is not None else set()
 
 
 def _switch(text: str) -> bool:
@@ -213,14 +245,14 @@ def _tables(known: Knowledge) -> list[Table]:
     ]
     pairs = [
         (
-            *(one.symbol, one.strategy, "blocked" if one.blocked else "", one.trades, one.wins),
+            *(one.symbol, one.strategy, str(one.status), one.status_by, one.trades, one.wins),
             *(_signed(one.gross_mean), _interval(one.gross_low, one.gross_high)),
         )
         for one in known.pairs
     ]
     patterns = [
         (
-            *(one.id, "on" if one.active else "off", one.made_by, one.used, one.wins),
+            *(one.id, "on" if one.active else "off", one.set_by, one.made_by, one.used, one.wins),
             *(_signed(one.pnl_pct), f"{one.confidence:.2f}"),
             *(_interval(one.gross_low, one.gross_high), one.description),
         )
@@ -234,19 +266,21 @@ def _tables(known: Knowledge) -> list[Table]:
         for one in known.rules
     ]
     insights = [
-        (iso(one.known_ns)[:16], one.source, str(one.kind), one.text, one.change)
+        (one.id, iso(one.known_ns)[:16], one.source, str(one.kind), *_told(one), one.change)
         for one in known.insights
     ]
     return [
         Table("coins", ("symbol", "status", "by", "n", "won", "net %", "R mean", "interval",
                         "trend"), coins, figures, "no trade has closed yet"),
-        Table("strategies in symbols", ("symbol", "strategy", "state", "n", "won", "R mean",
-                                        "interval"), pairs, figures, "no trade has closed yet"),
-        Table("patterns", ("id", "state", "by", "n", "won", "net %", "confidence", "interval",
-                           "what"), patterns, figures, "no trade has closed yet"),
+        Table("strategies in symbols", ("symbol", "strategy", "status", "by", "n", "won",
+                                        "R mean", "interval"), pairs, figures,
+              "no trade has closed yet"),
+        Table("patterns", ("id", "state", "set by", "by", "n", "won", "net %", "confidence",
+                           "interval", "what"), patterns, figures, "no trade has closed yet"),
         Table("rules", ("id", "state", "does", "when", "by", "acted", "saved %", "why"), rules,
               figures, "none"),
-        Table("insights", ("known", "by", "kind", "what", "change"), insights, figures, "none"),
+        Table("insights", ("id", "known", "by", "kind", "state", "what", "change"), insights,
+              figures, "none"),
     ]  # fmt: skip
 
 
@@ -269,6 +303,14 @@ def _lived(entry: JournalEntry) -> tuple[object, ...]:
         *(_signed(entry.closed.gross_r), _signed(trade.pnl_pct), *prices),
         _signed(entry.missed_pct),
     )
+
+
+def _told(one: Insight) -> tuple[str, str]:
+    """What became of an insight by a person's hand, and its words."""
+    because = f": {one.set_why}" if one.set_why else ""
+    if one.struck:
+        return f"struck out{because}", one.text
+    return (f"reworded{because}" if one.said else "told"), one.words
 
 
 def _signed(value: float) -> str:

@@ -57,7 +57,7 @@ class LearnedFold:
         self._pairs: dict[tuple[str, str], PairScore] = {}
         self._patterns: dict[str, Pattern] = {}
         self._rules: dict[str, Rule] = {}
-        self._insights: list[Insight] = []
+        self._insights: dict[str, Insight] = {}
         self._ended = 0
         self._trials = 0
         self._board = Scoreboard()
@@ -102,7 +102,9 @@ class LearnedFold:
             case RuleSet(rule=rule):
                 self._rules[rule.id] = rule
             case InsightFound(insight=insight):
-                self._insights = [*self._insights[1 - INSIGHTS :], insight]
+                self._insights[insight.id] = insight
+                if len(self._insights) > INSIGHTS:
+                    del self._insights[next(iter(self._insights))]
             case _:
                 return
         self._known = None
@@ -140,7 +142,7 @@ class LearnedFold:
                 pairs=tuple(self._pairs.values()),
                 patterns=tuple(self._patterns.values()),
                 rules=tuple(self._rules.values()),
-                insights=tuple(self._insights),
+                insights=tuple(self._insights.values()),
             )
         return self._known
 

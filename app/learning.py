@@ -12,7 +12,17 @@ from app import dialogs
 from app.dialogs import Answer, Choice, Field
 from app.shown import Look, same_change
 from engine.core import commands as cmd
-from engine.core.learning import Change, CoinScore, CoinStatus, Pattern, Rule, RuleAction
+from engine.core.learning import (
+    Change,
+    CoinScore,
+    CoinStatus,
+    Insight,
+    PairScore,
+    PairStatus,
+    Pattern,
+    Rule,
+    RuleAction,
+)
 from engine.core.regimes import VolLevel
 from widgets.ledger import summary
 
@@ -21,6 +31,9 @@ if TYPE_CHECKING:
     from app.chrome import Parts
 
 EVERYTHING = "*"
+
+AUTO = "auto"
+"""What is written to leave something to the learners again."""
 WIDTH = 72
 
 
@@ -146,24 +159,82 @@ class Learning:
         lore = self.deck.chosen_lore(screen) if screen is not None else None
         if isinstance(lore, CoinScore):
             self._edit_coin(lore)
+        elif isinstance(lore, PairScore):
+            self._edit_pair(lore)
         elif isinstance(lore, Pattern):
             self._switch_pattern(lore)
+        elif isinstance(lore, Insight):
+            self._edit_insight(lore)
         elif isinstance(lore, Rule):
             self._edit_rule(lore)
 
     def _edit_coin(self, coin: CoinScore) -> None:
-        statuses = tuple(one.value for one in CoinStatus)
-        form = self.deck.form(
+        form = self._status_form(
             f"What is thought of {coin.symbol}? Learners leave it alone then.",
-            [[(", ".join(statuses), "muted")]],
+            coin.status.value,
+            (*(one.value for one in CoinStatus), AUTO),
+        )
+        self.deck.ask(form, lambda answer: self._send_coin(coin, answer))
+
+    def _status_form(self, title: str, status: str, words: tuple[str, ...]) -> dialogs.Form:
+        """A status out of a few words, and why."""
+        return self.deck.form(
+            title,
+            [[(", ".join(words), "muted")], [(f"{AUTO} leaves it to the learners again", "muted")]],
             [
-                Field("status", "status", coin.status.value, lambda text: ""
-                      if text.lower() in statuses else f"write {', '.join(statuses)}"),
+                Field("status", "status", status, lambda text: ""
+                      if text.lower() in words else f"write {', '.join(words)}"),
                 Field("reason", "why", "", dialogs.optional),
             ],
             "Set it",
         )  # fmt: skip
-        self.deck.ask(form, lambda answer: self._send_coin(coin, answer))
+
+    def _edit_pair(self, pair: PairScore) -> None:
+        name = f"{pair.strategy} in {pair.symbol}"
+        form = self._status_form(
+            f"What is made of {name}? Learners leave it alone then.",
+            pair.status.value,
+            (*(one.value for one in PairStatus), AUTO),
+        )
+        self.deck.ask(form, lambda answer: self._send_pair(pair, name, answer))
+
+    def _send_pair(self, pair: PairScore, name: str, answer: Answer) -> None:
+        if isinstance(answer, dict):
+            status = answer.get("status", pair.status.value).lower()
+            self.deck.order(
+                cmd.SetPair(
+                    id=self.deck.new_id(), symbol=pair.symbol, strategy=pair.strategy,
+                    status=status, reason=answer.get("reason", ""),
+                ),
+                f"set {name} to {status}",
+            )  # fmt: skip
+
+    def _edit_insight(self, insight: Insight) -> None:
+        """Its words, or none: then it is struck out; the words it was found in restore it."""
+        form = self.deck.form(
+            f"Insight {insight.id}, found by {insight.source}: {insight.text}",
+            [[("empty strikes it out; its first words restore it", "muted")]],
+            [
+                Field("text", "says", "" if insight.struck else insight.words, dialogs.optional),
+                Field("reason", "why", insight.set_why, dialogs.optional),
+            ],
+            "Set it",
+        )
+        self.deck.ask(form, lambda answer: self._send_insight(insight, answer))
+
+    def _send_insight(self, insight: Insight, answer: Answer) -> None:
+        if not isinstance(answer, dict):
+            return
+        text = answer.get("text", "" if insight.struck else insight.words).strip()
+        restored = text == insight.text
+        verb = "restore" if restored else "reword" if text else "strike out"
+        self.deck.order(
+            cmd.SetInsight(
+                id=self.deck.new_id(), insight=insight.id, struck=not text,
+                text="" if restored else text, reason=answer.get("reason", insight.set_why),
+            ),
+            f"{verb} {insight.id}",
+        )  # fmt: skip
 
     def _send_coin(self, coin: CoinScore, answer: Answer) -> None:
         if isinstance(answer, dict):
@@ -177,22 +248,25 @@ class Learning:
             )  # fmt: skip
 
     def _switch_pattern(self, pattern: Pattern) -> None:
-        verb = "off" if pattern.active else "on"
-        dialog = self.deck.dialog(
-            f"Switch the pattern {pattern.id} {verb}?",
-            [[(pattern.description, "")]],
-            [Choice("y", f"Switch it {verb}", "yes")],
-            "e",
+        words = ("on", "off", AUTO)
+        form = self._status_form(
+            f"The pattern {pattern.id}: {pattern.description}",
+            "on" if pattern.active else "off",
+            words,
         )
-        command = cmd.SetPattern(
-            id=self.deck.new_id(), pattern=pattern.id, active=not pattern.active
-        )
-        self.deck.ask(
-            dialog,
-            lambda answer: (
-                self.deck.order(command, f"switch {pattern.id} {verb}") if answer == "yes" else None
-            ),
-        )
+        self.deck.ask(form, lambda answer: self._send_pattern(pattern, answer))
+
+    def _send_pattern(self, pattern: Pattern, answer: Answer) -> None:
+        if isinstance(answer, dict):
+            state = answer.get("status", "on" if pattern.active else "off").lower()
+            self.deck.order(
+                cmd.SetPattern(
+                    id=self.deck.new_id(), pattern=pattern.id,
+                    active=None if state == AUTO else state == "on",
+                    reason=answer.get("reason", ""),
+                ),
+                f"switch {pattern.id} to {state}",
+            )  # fmt: skip
 
     def do_new_rule(self, _argument: str) -> None:
         self._edit_rule(None)

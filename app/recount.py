@@ -35,6 +35,7 @@ VERDICTS = {
     ChangeState.REVERTED: "reverted by a person",
     ChangeState.REFUSED: "refused before it was applied",
     ChangeState.SUPERSEDED: "superseded by a verdict",
+    ChangeState.OVERRULED: "overruled by a person: no verdict, what they set stands",
 }
 """What became of a change, in words."""
 

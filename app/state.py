@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.core.learning import Change, ChangeState, CoinScore, Pattern, Rule
+from engine.core.learning import (
+    Change,
+    ChangeState,
+    CoinScore,
+    Insight,
+    PairScore,
+    Pattern,
+    Rule,
+)
 from engine.core.types import Control, FeedKind, Mode, OrderState, Proposal, ProposalState
 from engine.core.views import PositionView, Snapshot
 
-Lore = CoinScore | Pattern | Rule
+Lore = CoinScore | PairScore | Pattern | Rule | Insight
 """What is known and a person may set."""
 
 READONLY = "this screen is read-only"
@@ -147,7 +155,7 @@ def no_lore(state: UiState) -> str:
     """Why there is no coin, pattern or rule to edit."""
     if why := disconnected(state):
         return why
-    return "" if state.lore is not None else "select a coin, a pattern or a rule first"
+    return "" if state.lore is not None else "select what is known first"
 
 
 def no_learner(state: UiState) -> str:

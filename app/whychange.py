@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from app.ledger import change_facts, change_rows, ledger
-from app.telling import say, say_facts, say_table
+from app.telling import plain, say, say_facts, say_table
 from engine.core.clock import iso
 from engine.core.learning import Change, TargetKind
 from engine.core.types import Trade
 from engine.journal.queries import Reader
+from engine.learning.pairs import pair_name
 
 
 def of_parameter(reader: Reader, name: str) -> list[dict[str, Any]]:
@@ -51,12 +52,15 @@ def of_trade(reader: Reader, trade: Trade) -> dict[str, Any]:
     # An opportunity has the id of its proposal; one that was denied first has another.
     own = [one for one in wanted if one.id == trade.proposal]
     found = max(own or wanted, key=lambda one: one.opened_ns, default=None)
+    lived = reader.lived_of(trade.id)
     return {
         "changes_in_force": held,
         "opportunity": found.id if found is not None else None,
         "wanted": iso(found.opened_ns) if found is not None else None,
         "size_factor": found.size_factor if found is not None else None,
         "pattern": found.pattern if found is not None else None,
+        "cvd": plain(lived.context.cvd) if lived is not None else None,
+        "cvd_note": lived.context.cvd_note if lived is not None else "its context is not kept",
     }
 
 
@@ -68,6 +72,8 @@ def _held(change: Change, at_ns: int) -> bool:
 def _reaches(change: Change, trade: Trade) -> bool:
     target = change.target
     if target.kind is TargetKind.COIN and target.name != trade.symbol:
+        return False
+    if target.kind is TargetKind.PAIR and target.name != pair_name(trade.symbol, trade.strategy):
         return False
     scope = (
         (target.symbol, trade.symbol), (target.regime, trade.regime),
@@ -87,8 +93,10 @@ def tell_changes(facts: list[dict[str, Any]], empty: str = "no learner has moved
 
 def tell_knowledge(facts: dict[str, Any]) -> None:
     """What was known when a trade was opened."""
+    cvd = facts["cvd"]
+    delta = facts["cvd_note"] if cvd is None else f"{cvd:+,.4f} in the hour before"
     say_facts(
         [("opportunity", facts["opportunity"]), ("size by knowledge", facts["size_factor"]),
-         ("pattern", facts["pattern"] or None)]
+         ("pattern", facts["pattern"] or None), ("volume delta", delta)]
     )  # fmt: skip
     tell_changes(facts["changes_in_force"], "no change of a learner was in force for it")

@@ -26,7 +26,7 @@ class InsightsPanel(KnowledgePanel):
     title = "Insights"
     empty = (
         "No insight yet.",
-        "What reflection finds in closed trades stands here, with who found it and its n.",
+        "What reflection finds in closed trades stands here; e strikes one out or rewords it.",
     )
     columns = (
         Column("time", "Known", 6, rank=1),
@@ -46,7 +46,7 @@ class InsightsPanel(KnowledgePanel):
             {
                 "time": (learned.when(one.known_ns, now_ns), "muted"),
                 "kind": _KINDS[one.kind],
-                "text": run(one.text),
+                "text": _text(one),
                 "n": (learned.count(one.evidence), "soft"),
                 "source": run(one.source, "muted"),
                 "change": run(one.change, "note"),
@@ -59,7 +59,11 @@ class InsightsPanel(KnowledgePanel):
         one: Insight | None = self.find(row.key)
         if one is None:
             return ()
-        lines = paragraph(one.text, width, limit=3)
+        lines = paragraph(one.words, width, "muted" if one.struck else "", limit=3)
+        if one.set_by:
+            what = "struck out, nobody is told of it" if one.struck else f"found as: {one.text}"
+            because = f" ({one.set_why})" if one.set_why else ""
+            lines += paragraph(f"{what}; by a {one.set_by}{because}", width, "warn", limit=2)
         if one.evidence is not None:
             lines.append(crop(learned.figures(one.evidence), width))
         facts: list[Fact] = [("by", (run(one.source),))]
@@ -68,6 +72,13 @@ class InsightsPanel(KnowledgePanel):
         if one.change:
             facts.append(("led to", (run(one.change, "note"),)))
         return [*lines, *flow(facts, width)]
+
+
+def _text(one: Insight) -> tuple[Run, ...]:
+    """Its words; what a person struck out or reworded says so."""
+    if one.struck:
+        return (("✕ ", "warn"), run(one.text, "muted"))
+    return (("✎ ", "note"), run(one.words)) if one.said else (run(one.text),)
 
 
 def _oldest_first(knowledge: Knowledge) -> bool:

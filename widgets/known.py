@@ -153,7 +153,7 @@ class PairsPanel(KnowledgePanel):
     title = "Pairs"
     empty = (
         "No trade has closed yet.",
-        "Each symbol stands here with each strategy that traded it.",
+        "Each symbol stands here with each strategy that traded it; e blocks or favours one.",
     )
     columns = (
         Column("symbol", "Coin", 8, most=18),
@@ -162,7 +162,8 @@ class PairsPanel(KnowledgePanel):
         Column("won", "Won", 5, "right", rank=2),
         Column("mean", "Mean R", 6, "right", rank=1),
         Column("interval", "95 % interval", 16, rank=3, most=18),
-        Column("blocked", "", 9, rank=0),
+        Column("status", "Status", 10, rank=0, most=11),
+        Column("by", "By", 6, rank=4, most=14),
     )
 
     def known(self, knowledge: Knowledge) -> tuple[Any, ...]:
@@ -181,7 +182,8 @@ class PairsPanel(KnowledgePanel):
                 "won": won(one.wins, one.trades),
                 "mean": (numbers.number(one.gross_mean, 2, sign=True), ""),
                 "interval": ends(one.gross_low, one.gross_high),
-                "blocked": ("✕ blocked", "danger") if one.blocked else ("", ""),
+                "status": learned.PAIRS[one.status],
+                "by": run(one.status_by, "muted"),
             },
             sort={"trades": float(one.trades), "mean": one.gross_mean},
             symbol=one.symbol,
@@ -191,4 +193,7 @@ class PairsPanel(KnowledgePanel):
         one = self.find(row.key)
         if one is None:
             return ()
-        return flow([("", (proof(one.gross_low, one.gross_high, one.trades),))], width)
+        facts: list[Fact] = [("", (proof(one.gross_low, one.gross_high, one.trades),))]
+        if one.status_by:
+            facts.append(("set by", (run(one.status_by),)))
+        return flow(facts, width)

@@ -6,7 +6,7 @@ word and not only in the colour.
 
 from __future__ import annotations
 
-from engine.core.learning import Change, ChangeState, CoinStatus, Evidence, Lean
+from engine.core.learning import Change, ChangeState, CoinStatus, Evidence, Lean, PairStatus
 from widgets import numbers
 from widgets.facts import Fact
 from widgets.lines import Run, run
@@ -23,6 +23,7 @@ STATES: dict[ChangeState, Run] = {
     ChangeState.REVERTED: ("‹ reverted", "soft"),
     ChangeState.REFUSED: ("‹ refused", "soft"),
     ChangeState.SUPERSEDED: ("› superseded", "muted"),
+    ChangeState.OVERRULED: ("‹ overruled", "warn"),
 }
 """Where a change stands, as sign and word."""
 
@@ -38,6 +39,12 @@ COINS: dict[CoinStatus, Run] = {
     CoinStatus.FAVOURED: ("▲ favoured", "gain"),
     CoinStatus.BLACKLISTED: ("✕ blacklisted", "danger"),
     CoinStatus.PROBATION: ("◐ probation", "note"),
+}
+
+PAIRS: dict[PairStatus, Run] = {
+    PairStatus.NORMAL: ("· normal", "muted"),
+    PairStatus.FAVOURED: ("▲ favoured", "gain"),
+    PairStatus.BLOCKED: ("✕ blocked", "danger"),
 }
 
 ARROW = " → "

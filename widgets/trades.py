@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from engine.core.lived import EntryContext
 from engine.core.types import Trade
 from engine.core.views import Snapshot
 from widgets import numbers, words
@@ -98,6 +99,7 @@ class TradesPanel(TablePanel):
         facts: list[Fact] = [
             ("Gross", [(f"{numbers.number(result, 2, sign=True)} R", numbers.role(result))]),
             ("Pattern", [run(entry.context.pattern, "")]),
+            ("Volume delta", [_delta(entry.context)]),
         ]
         facts += [
             (f"{minutes} min after", [(numbers.percent(moved), numbers.role(-moved))])
@@ -114,3 +116,11 @@ class TradesPanel(TablePanel):
             return ()
         won = sum(trade.won for trade in trades)
         return ((f"{won} of {len(trades)} won", "muted"),)
+
+
+def _delta(context: EntryContext) -> Run:
+    """What aggressors bought less what they sold in the hour before the entry, or why nobody
+    knows."""
+    if not numbers.known(context.cvd):
+        return run(context.cvd_note, "muted")
+    return f"{numbers.number(context.cvd, 4, sign=True)} in 1 h", numbers.role(context.cvd)

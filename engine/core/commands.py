@@ -183,10 +183,29 @@ class SetCoin(Command, frozen=True, tag="set_coin"):
 
 
 class SetPattern(Command, frozen=True, tag="set_pattern"):
-    """A person switches a pattern on or off."""
+    """A person switches a pattern on or off; None leaves it to the learners again."""
 
     pattern: str
-    active: bool
+    active: bool | None
+    reason: str = ""
+
+
+class SetPair(Command, frozen=True, tag="set_pair"):
+    """A person sets what is made of a strategy in a symbol: a `PairStatus`, or `auto`."""
+
+    symbol: str
+    strategy: str
+    status: str
+    reason: str = ""
+
+
+class SetInsight(Command, frozen=True, tag="set_insight"):
+    """A person strikes an insight out or gives it other words; neither restores it."""
+
+    insight: str
+    struck: bool = False
+    text: str = ""
+    reason: str = ""
 
 
 class SetRule(Command, frozen=True, tag="set_rule"):
@@ -200,6 +219,7 @@ class SetRule(Command, frozen=True, tag="set_rule"):
     vol_level: str = ""
     symbol: str = ""
     active: bool = True
+    reason: str = ""
 
 
 AnyCommand = (
@@ -226,6 +246,8 @@ AnyCommand = (
     | Freeze
     | SetCoin
     | SetPattern
+    | SetPair
+    | SetInsight
     | SetRule
 )
 

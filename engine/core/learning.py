@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from msgspec.structs import replace
+
 from engine.core.types import Direction, Trade, Value
 
 NAN = float("nan")
@@ -132,6 +134,8 @@ class ChangeState(StrEnum):
     STOPPED hit the hard loss stop, EXPIRED was a precaution whose time ran out, LAPSED was
     never decided within its watch, RELEASED was kept once and helps no longer, REVERTED by a
     person, REFUSED before it was applied, SUPERSEDED by a verdict on the same target.
+    OVERRULED is the one end after which nothing comes back: a person set the target meanwhile,
+    and what they set stands.
     """
 
     ASKED = "asked"
@@ -145,6 +149,7 @@ class ChangeState(StrEnum):
     REVERTED = "reverted"
     REFUSED = "refused"
     SUPERSEDED = "superseded"
+    OVERRULED = "overruled"
 
     @property
     def in_force(self) -> bool:
@@ -294,6 +299,15 @@ class CoinScore(Value, frozen=True):
         return self.wins / self.trades if self.trades else NAN
 
 
+class PairStatus(StrEnum):
+    """What is made of a strategy in a symbol. FAVOURED goes first where room is scarce, and is a
+    person's word alone; BLOCKED admits no entry."""
+
+    NORMAL = "normal"
+    FAVOURED = "favoured"
+    BLOCKED = "blocked"
+
+
 class PairScore(Value, frozen=True):
     """How one strategy does in one symbol; in R before fees."""
 
@@ -306,6 +320,16 @@ class PairScore(Value, frozen=True):
     gross_high: float = NAN
     blocked: bool = False
     updated_ns: int = 0
+    favoured: bool = False
+    status_by: str = ""
+    """Who set the status: a change's id or a person; empty while nobody did."""
+    since_ns: int = 0
+
+    @property
+    def status(self) -> PairStatus:
+        if self.blocked:
+            return PairStatus.BLOCKED
+        return PairStatus.FAVOURED if self.favoured else PairStatus.NORMAL
 
 
 class Pattern(Value, frozen=True):
@@ -328,6 +352,8 @@ class Pattern(Value, frozen=True):
     gross_high: float = NAN
     active: bool = True
     last_used_ns: int = 0
+    set_by: str = ""
+    """Who switched it last: a change's id or a person; empty while nobody did."""
 
 
 REMOVED = "removed"
@@ -384,6 +410,25 @@ class Insight(Value, frozen=True):
     evidence: Evidence | None = None
     change: str = ""
     """The change that it led to, if any."""
+    struck: bool = False
+    """Struck out by a person: nobody is told of it any more."""
+    said: str = ""
+    """What a person says instead; nobody is told the text any more."""
+    set_by: str = ""
+    set_why: str = ""
+    set_ns: int = 0
+    """Who decided so last, why, and since when."""
+
+    def at(self, now_ns: int) -> Insight:
+        """As it stood at a moment: what a person decided later was not known then."""
+        if not self.set_ns or self.set_ns <= now_ns:
+            return self
+        return replace(self, struck=False, said="", set_by="", set_why="", set_ns=0)
+
+    @property
+    def words(self) -> str:
+        """What is told of it: a person's words where they gave some."""
+        return self.said or self.text
 
 
 class Knowledge(Value, frozen=True):

@@ -17,6 +17,8 @@ class EntryContext(Value, frozen=True):
     `volatility` is daily, in percent; NaN in it or in `funding_rate` is not known.
     `hour` and `weekday` are UTC, Monday is 0; `btc_trend` is bitcoin's regime where it is
     followed. `pattern` is always one, `condition` only where a condition triggered it.
+    `cvd` is what aggressors bought less what they sold in the hour before, in base units; NaN
+    where the feed does not tell, and `cvd_note` says why.
     """
 
     position: str
@@ -40,6 +42,8 @@ class EntryContext(Value, frozen=True):
     btc_trend: str = ""
     hour: int = 0
     weekday: int = 0
+    cvd: float = NAN
+    cvd_note: str = "not kept by the version that made this trade"
 
 
 class JournalEntry(Value, frozen=True):

@@ -26,20 +26,22 @@ CREATE TABLE coin_scores (
   since_ns INTEGER, gross_mean REAL, gross_low REAL, gross_high REAL, seq INTEGER);
 CREATE TABLE pair_scores (
   symbol TEXT, strategy_id TEXT, total_trades INTEGER, wins INTEGER, gross_mean REAL,
-  gross_low REAL, gross_high REAL, is_blocked INTEGER, last_updated INTEGER, seq INTEGER,
+  gross_low REAL, gross_high REAL, is_blocked INTEGER, last_updated INTEGER, status TEXT,
+  status_by TEXT, since_ns INTEGER, seq INTEGER,
   PRIMARY KEY (symbol, strategy_id));
 CREATE TABLE trading_patterns (
   id TEXT PRIMARY KEY, description TEXT, entry_conditions TEXT, exit_conditions TEXT,
   times_used INTEGER, wins INTEGER, losses INTEGER, total_pnl REAL, confidence REAL,
   is_active INTEGER, created_at INTEGER, last_used INTEGER, made_by TEXT, gross_low REAL,
-  gross_high REAL, seq INTEGER);
+  gross_high REAL, set_by TEXT, seq INTEGER);
 CREATE TABLE regime_rules (
   id TEXT PRIMARY KEY, description TEXT, condition TEXT, action TEXT,
   times_triggered INTEGER, estimated_saves REAL, is_active INTEGER, created_at INTEGER,
   made_by TEXT, who TEXT, seq INTEGER);
 CREATE TABLE insights (
   id TEXT PRIMARY KEY, timestamp INTEGER, source TEXT, kind TEXT, text TEXT, symbols TEXT,
-  pattern_id TEXT, evidence TEXT, change_id TEXT, seq INTEGER);
+  pattern_id TEXT, evidence TEXT, change_id TEXT, is_struck INTEGER, said TEXT, set_by TEXT,
+  set_why TEXT, set_ns INTEGER, seq INTEGER);
 CREATE TABLE trade_journal (
   id TEXT PRIMARY KEY, entry_time INTEGER, entry_price REAL, entry_reason TEXT, coin TEXT,
   direction TEXT, position_size_usd REAL, stop_loss_price REAL, take_profit_price REAL,
@@ -48,7 +50,7 @@ CREATE TABLE trade_journal (
   exit_time INTEGER, exit_price REAL, exit_reason TEXT, pnl_usd TEXT, pnl_pct REAL,
   duration_seconds REAL, price_1min_after REAL, price_5min_after REAL,
   price_15min_after REAL, missed_profit REAL, volatility_level TEXT, gross_r REAL,
-  position_id TEXT, seq INTEGER);
+  position_id TEXT, cvd_note TEXT, seq INTEGER);
 CREATE TABLE performance_snapshots (
   timestamp INTEGER, period TEXT, total_trades INTEGER, win_rate REAL, total_pnl REAL,
   avg_pnl REAL, max_drawdown REAL, sharpe_ratio REAL, profit_factor REAL,
@@ -59,13 +61,13 @@ CREATE TABLE strategy_performance (
   max_drawdown REAL, profit_factor REAL, total_trades INTEGER, last_updated INTEGER,
   seq INTEGER, PRIMARY KEY (strategy_id, regime));
 """
-"""`cvd` is never known: no feed here tells aggressor volume from before the entry.
+"""`cvd` is NULL where the feed names no aggressors, and `cvd_note` says so.
 `exit_conditions` of a pattern is the exit plan in force, since patterns are entries."""
 
 
-_COIN, _PAIR = into("coin_scores", 20), into("pair_scores", 10)
-_PATTERN, _RULE = into("trading_patterns", 16), into("regime_rules", 11)
-_INSIGHT, _LIVED = into("insights", 10), into("trade_journal", 33)
+_COIN, _PAIR = into("coin_scores", 20), into("pair_scores", 13)
+_PATTERN, _RULE = into("trading_patterns", 17), into("regime_rules", 11)
+_INSIGHT, _LIVED = into("insights", 15), into("trade_journal", 34)
 _PERIOD, _STRATEGY = into("performance_snapshots", 13), into("strategy_performance", 10)
 
 
@@ -90,7 +92,7 @@ def _pair(r: PairScored, seq: int) -> Iterator[Row]:
         _PAIR,
         (
             *(p.symbol, p.strategy, p.trades, p.wins, p.gross_mean, p.gross_low, p.gross_high),
-            *(int(p.blocked), p.updated_ns, seq),
+            *(int(p.blocked), p.updated_ns, p.status, p.status_by, p.since_ns, seq),
         ),
     )
 
@@ -102,7 +104,7 @@ def _pattern(r: PatternScored, seq: int) -> Iterator[Row]:
         (
             *(p.id, p.description, p.description, "the exit plan in force", p.used, p.wins),
             *(p.losses, p.pnl_pct, p.confidence, int(p.active), p.created_ns, p.last_used_ns),
-            *(p.made_by, p.gross_low, p.gross_high, seq),
+            *(p.made_by, p.gross_low, p.gross_high, p.set_by, seq),
         ),
     )
 
@@ -130,7 +132,8 @@ def _insight(r: InsightFound, seq: int) -> Iterator[Row]:
         _INSIGHT,
         (
             *(i.id, i.known_ns, i.source, i.kind, i.text, text(i.symbols), i.pattern),
-            *(text(i.evidence), i.change, seq),
+            *(text(i.evidence), i.change, int(i.struck), i.said, i.set_by, i.set_why, i.set_ns),
+            seq,
         ),
     )
 
@@ -144,10 +147,11 @@ def _lived(r: TradeJournalled, seq: int) -> Iterator[Row]:
         (
             *(t.id, c.entered_ns, c.price, c.reason, c.symbol, c.direction, c.notional, c.stop),
             *(c.target, c.strategy, c.pattern, c.condition, c.regime, c.volatility),
-            *(c.funding_rate, None, c.btc_trend, c.hour, c.weekday, t.closed_ns),
+            *(c.funding_rate, c.cvd, c.btc_trend, c.hour, c.weekday, t.closed_ns),
             *(float(t.exit_price), t.exit_reason, str(t.pnl), t.pnl_pct),
             *((t.closed_ns - t.opened_ns) / SECOND, after.get(1), after.get(5), after.get(15)),
-            *(entry.missed_pct, c.vol_level, entry.closed.gross_r, c.position, seq),
+            *(entry.missed_pct, c.vol_level, entry.closed.gross_r, c.position),
+            *(c.cvd_note, seq),
         ),
     )
 

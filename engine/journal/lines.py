@@ -242,6 +242,10 @@ def _opportunity(record: r.OpportunityEnded) -> Words:
 def _insight(record: r.InsightFound) -> Words:
     found = record.insight
     about = found.symbols[0] if len(found.symbols) == 1 else ""
+    if found.set_by:
+        because = f" ({found.set_why})" if found.set_why else ""
+        what = "struck out" if found.struck else f"now says: {found.said}"
+        return Actor.PERSON, f"insight {what}{because}", found.id, about
     return Actor.ENGINE, f"{found.kind}, found by {found.source}: {found.text}", found.id, about
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import msgspec
 
 from engine.core.denials import DenialCode
@@ -80,7 +78,7 @@ class LivedFold:
         self._patterns: dict[str, Pattern] = {}
         self._rules: dict[str, Rule] = {}
         self._coins: dict[str, CoinScore] = {}
-        self._insights: deque[Insight] = deque(maxlen=RECENT_INSIGHTS)
+        self._insights: dict[str, Insight] = {}
         self._trades: dict[str, PositionEntered | TradeJournalled] = {}
         self._refused: dict[str, tuple[str, str, float | None]] = {}
         self._measured_ns = 0
@@ -101,7 +99,9 @@ class LivedFold:
             case RuleSet(rule=rule):
                 self._rules[rule.id] = rule
             case InsightFound(insight=insight):
-                self._insights.append(insight)
+                self._insights[insight.id] = insight
+                if len(self._insights) > RECENT_INSIGHTS:
+                    del self._insights[next(iter(self._insights))]
             case PositionEntered(context=context):
                 self._trades[context.position] = record
                 return
@@ -135,7 +135,7 @@ class LivedFold:
             pairs=tuple(self._pairs.values()),
             patterns=tuple(self._patterns.values()),
             rules=tuple(self._rules.values()),
-            insights=tuple(self._insights),
+            insights=tuple(self._insights.values()),
             trades=tuple(self._trades.values()),
             refused=tuple(self._refused.values()),
             measured_ns=self._measured_ns,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from engine.core.errors import JournalError
 from engine.journal.codec import decode
 from engine.journal.knowledge import TABLES as KNOWLEDGE
+from engine.journal.lived import KINDS
 from engine.journal.projections import project
 from engine.journal.schema import (
     ADAPTATIONS,
@@ -91,6 +93,23 @@ def _tell_more_of_changes(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
 
 
+def _tell_more_of_knowledge(connection: sqlite3.Connection) -> None:
+    """Version 9 tells what a person decided on pairs, patterns and insights, and the aggressors'
+    volume before an entry; whatever an older file knows of it is in its events."""
+    tables = re.findall(r"CREATE TABLE (\w+)", KNOWLEDGE)
+    for table in tables:
+        connection.execute(f"DROP TABLE {table}")
+    for statement in statements(KNOWLEDGE):
+        connection.execute(statement)
+    marks = ", ".join("?" * len(KINDS))
+    rows = connection.execute(
+        f"SELECT seq, body FROM events WHERE kind IN ({marks}) ORDER BY seq", sorted(KINDS)
+    )
+    for seq, body in rows.fetchall():
+        for statement, values in project(decode(body), seq):
+            connection.execute(statement, values)
+
+
 STEPS: Mapping[int, Step] = {
     1: _add_funding,
     2: _add_breakers,
@@ -99,6 +118,7 @@ STEPS: Mapping[int, Step] = {
     5: _tell_more_of_the_unmade,
     6: _add_knowledge,
     7: _tell_more_of_changes,
+    8: _tell_more_of_knowledge,
 }
 """By the version a step starts from; version 1 is the first that was released."""
 

@@ -299,12 +299,22 @@ class Reader:
                 for r in self._learned("regime_rules", RuleSet)[::-1]
                 if r.rule.made_by != REMOVED
             ),
-            insights=tuple(r.insight for r in self._learned("insights", InsightFound)),
+            insights=tuple(
+                sorted(
+                    (r.insight for r in self._learned("insights", InsightFound)),
+                    key=lambda one: (-one.known_ns, one.id),
+                )
+            ),
         )
 
     def lived(self, limit: int = 100) -> list[JournalEntry]:
         """Closed trades with their context, those that were told of last first."""
         return [r.entry for r in self._learned("trade_journal", TradeJournalled, limit)]
+
+    def lived_of(self, trade: str) -> JournalEntry | None:
+        """A closed trade with its context."""
+        found = self._learned("trade_journal", TradeJournalled, 1, id=trade)
+        return found[0].entry if found else None
 
     def controls(self, limit: int = 100) -> list[ControlChanged]:
         return self._records("control_history", ControlChanged, limit)

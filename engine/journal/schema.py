@@ -11,7 +11,7 @@ import sqlite3
 from engine.journal.knowledge import TABLES as KNOWLEDGE
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 8
+VERSION = 9
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core import commands as c
 from engine.core.errors import CommandRefused, ParameterError
+from engine.core.learning import Target
 from engine.core.parameters import Scope, find
 from engine.core.records import (
     Commanded,
@@ -28,6 +29,7 @@ from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
 from engine.kernel.guard import Guard
 from engine.kernel.orders import Orders
+from engine.learning.adjust import parameter as parameter_target
 
 Answer = tuple[str, str, str]
 """Code, text for a person, and the id that it concerns."""
@@ -45,6 +47,8 @@ class Commands:
         self._asking = Asking(desk, entries, exits)
         self._exits = exits
         self._guard = guard
+        self.overruled: Callable[[Target, Actor, str], None] = lambda target, who, why: None
+        """Hears what a person has set that learners could move."""
         self._handlers: dict[type[Any], Callable[[Any], Answer]] = {
             c.Approve: self._approve,
             c.Amend: self._amend,
@@ -265,6 +269,7 @@ class Commands:
                 who=str(command.actor),
             )
         )
+        self.overruled(parameter_target(parameter.name, scope), command.actor, "")
         return "set", f"{parameter.name} ({scope}): {before} → {after}", parameter.name
 
     def _set_approval(self, command: c.SetApproval) -> Answer:

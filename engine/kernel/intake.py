@@ -184,6 +184,7 @@ class Intake:
             if symbol.link is status.link and symbol.link_reason == status.reason:
                 return
             symbol.link, symbol.link_reason = status.link, status.reason
+            _heard_again(symbol)
         else:
             if status.link is Link.DOWN and (desk.link is None or desk.link.link is not Link.DOWN):
                 self._guard.failed(f"feed {status.venue} down: {status.reason}")
@@ -191,6 +192,7 @@ class Intake:
             for symbol in desk.symbols.values():
                 if status.link in (Link.UP, Link.DOWN, Link.ENDED):
                     symbol.link, symbol.link_reason = status.link, status.reason
+                    _heard_again(symbol)
         desk.record(FeedChanged(time_ns=desk.now_ns, status=status))
 
     def _history(self, history: History) -> None:
@@ -218,3 +220,9 @@ class Intake:
                 text=f"simulated {mark.kind}: {mark.detail}", symbol=mark.symbol,
             )
         )  # fmt: skip
+
+
+def _heard_again(symbol: SymbolDesk) -> None:
+    """Over a connection that was gone trades are missing, and nobody can say how many."""
+    if symbol.link is not Link.UP:
+        symbol.delta.broke()

@@ -22,6 +22,7 @@ from engine.core.learning import (
     CoinStatus,
     Insight,
     Knowledge,
+    PairStatus,
     Rule,
     RuleAction,
     Suggestion,
@@ -39,13 +40,17 @@ from engine.core.records import (
     TradeJournalled,
 )
 from engine.core.regimes import VolLevel
-from engine.core.types import Fill, InstrumentKind, Position, Proposal, Trade
+from engine.core.safetext import SafeText
+from engine.core.types import Actor, Fill, InstrumentKind, Position, Proposal, Trade
 from engine.core.views import Counterfactual
 from engine.journal.lived import Lived, rule_of
 from engine.kernel.afterwards import Afterwards
 from engine.kernel.commands import Answer, Commands
 from engine.kernel.desk import Desk
+from engine.learning.adjust import text_of
 from engine.learning.coins import AUTO, PERSON
+from engine.learning.insights import LONGEST
+from engine.learning.pairs import pair_name, value_of
 from engine.learning.patterns import recognise
 from engine.learning.quick import QuickUpdate
 from engine.learning.rules import hour_of, weekday_of
@@ -76,7 +81,7 @@ class Knowing:
         self.suggested: list[Suggestion] = []
         self.suggest: Callable[[Iterable[Suggestion]], None] = self.suggested.extend
         self.taught: list[Callable[[JournalEntry], None]] = []
-        self.overruled: Callable[[Target], None] = lambda target: None
+        self.overruled: Callable[[Target, Actor, str], None] = lambda target, who, why: None
         self._open: dict[str, EntryContext] = {}
         self._lessons: list[tuple[JournalEntry, tuple[Suggestion, ...]]] = []
         self._refused: dict[str, str] = {}
@@ -110,6 +115,7 @@ class Knowing:
             reason,
         )
         price = float(position.entry_price)
+        cvd, cvd_note = symbol.delta.at(entered_ns)
         return EntryContext(
             position=position.id,
             symbol=position.symbol,
@@ -132,6 +138,8 @@ class Knowing:
             btc_trend=self._btc_trend(),
             hour=hour_of(entered_ns),
             weekday=weekday_of(entered_ns),
+            cvd=cvd,
+            cvd_note=cvd_note,
         )
 
     def _funding(self, symbol: str, now_ns: int) -> float:
@@ -208,7 +216,7 @@ class Knowing:
     # Insights, and what time alone brings.
 
     def found(self, insight: Insight) -> None:
-        """Reflection found something."""
+        """Reflection found something, or a person decided on what it had found."""
         self.memory.insights.add(insight)
         self._desk.record(InsightFound(time_ns=self._desk.now_ns, insight=insight))
 
@@ -249,6 +257,8 @@ class Knowing:
         commands.handles(c.SetCoin, self._set_coin)
         commands.handles(c.SetPattern, self._set_pattern)
         commands.handles(c.SetRule, self._set_rule)
+        commands.handles(c.SetPair, self._set_pair)
+        commands.handles(c.SetInsight, self._set_insight)
 
     def _set_coin(self, command: c.SetCoin) -> Answer:
         known = {*self._desk.symbols, *(one.symbol for one in self.memory.coins.scores())}
@@ -259,7 +269,7 @@ class Knowing:
             words = ", ".join([*CoinStatus, AUTO])
             raise CommandRefused("unknown_status", f"{command.status!r} is no status", words)
         target = Target(kind=TargetKind.COIN, name=command.symbol)
-        self._set(target, "null" if status == AUTO else f'"{status}"')
+        self._set(target, "null" if status == AUTO else f'"{status}"', command)
         text = f"{command.symbol} is {status}, and learners leave it alone"
         if status == AUTO:
             text = f"{command.symbol} is left to the learners again"
@@ -272,9 +282,64 @@ class Knowing:
             hint = f"did you mean {near[0]}?" if near else "`quarterdeck knowledge` lists them"
             raise CommandRefused("unknown_pattern", f"there is no pattern {command.pattern}", hint)
         target = Target(kind=TargetKind.PATTERN, name=command.pattern)
-        self._set(target, "true" if command.active else "false")
-        state = "on" if command.active else "off"
-        return "set", f"pattern {command.pattern} is {state}", command.pattern
+        self._set(target, text_of(command.active), command)
+        text = f"pattern {command.pattern} is left to the learners again"
+        if command.active is not None:
+            state = "on" if command.active else "off"
+            text = f"pattern {command.pattern} is {state}, and learners leave it alone"
+        return "set", text, command.pattern
+
+    def _set_pair(self, command: c.SetPair) -> Answer:
+        """A pair may be judged before it ever traded: to block it is a reason not to."""
+        symbol, strategy, status = command.symbol, command.strategy, command.status.lower()
+        pairs = self.memory.pairs.scores()
+        if symbol not in {*self._desk.symbols, *(one.symbol for one in pairs)}:
+            raise CommandRefused("unknown_symbol", f"{symbol} is not followed")
+        known = {one.strategy for one in pairs} | {one.id for one in self._desk.strategies}
+        if strategy not in known:
+            raise CommandRefused(
+                "unknown_strategy", f"no strategy is called {strategy}", ", ".join(sorted(known))
+            )
+        if status != AUTO and status not in tuple(PairStatus):
+            words = ", ".join([*PairStatus, AUTO])
+            raise CommandRefused("unknown_status", f"{command.status!r} is no status", words)
+        name = pair_name(symbol, strategy)
+        wanted = None if status == AUTO else PairStatus(status)
+        self._set(Target(kind=TargetKind.PAIR, name=name), value_of(wanted), command)
+        text = f"{name} is {status}, and learners leave it alone"
+        if wanted is None:
+            text = f"{name} is left to the learners again"
+        return "set", text, name
+
+    def _set_insight(self, command: c.SetInsight) -> Answer:
+        """Struck out, in other words, or as it was found; what it led to stays as it is."""
+        desk, insights = self._desk, self.memory.insights
+        known = insights.find(command.insight)
+        if known is None:
+            raise CommandRefused(
+                "unknown_insight", f"no insight that is still told is called {command.insight}",
+                "`quarterdeck knowledge` lists them",
+            )  # fmt: skip
+        said = SafeText(command.text).line(LONGEST).strip()
+        if command.struck and said:
+            raise CommandRefused("struck_and_said", "strike it out or give it other words")
+        touched = command.struck or bool(said)
+        self.found(
+            replace(
+                known,
+                struck=command.struck,
+                said=str(said),
+                set_by=PERSON if touched else "",
+                set_why=command.reason if touched else "",
+                set_ns=desk.now_ns if touched else 0,
+            )
+        )
+        desk.journal.barrier()
+        what = "is as it was found"
+        if touched:
+            what = "is struck out: nobody is told of it" if command.struck else f"now says: {said}"
+        led = f"; {known.change}, which it led to, stays as it is" if known.change else ""
+        return "set", f"insight {known.id} {what}{led}", known.id
 
     def _set_rule(self, command: c.SetRule) -> Answer:
         desk, rules = self._desk, self.memory.rules
@@ -299,15 +364,18 @@ class Knowing:
             )
         rule = rules.set(rule)
         self._desk.record(RuleSet(time_ns=desk.now_ns, rule=rule, who=str(command.actor)))
-        self.overruled(Target(kind=TargetKind.RULE, name=rule.id))
+        why = command.reason or command.description.strip()
+        self.overruled(Target(kind=TargetKind.RULE, name=rule.id), command.actor, why)
         desk.journal.barrier()
         state = "on" if rule.active else "off"
         return "set", f"rule {rule.id} is {state}: {rule.action}, {rule.description}", rule.id
 
-    def _set(self, target: Target, value: str) -> None:
+    def _set(
+        self, target: Target, value: str, command: c.SetCoin | c.SetPattern | c.SetPair
+    ) -> None:
         applier = self.memory.appliers()[target.kind]
         self._desk.record(*applier.apply(target, value, PERSON, self._desk.now_ns))
-        self.overruled(target)
+        self.overruled(target, command.actor, command.reason)
         self._desk.journal.barrier()
 
     # Restart, and what is shown.

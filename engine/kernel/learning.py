@@ -21,11 +21,12 @@ from engine.core.learning import (
     Opportunity,
     Score,
     Suggestion,
+    Target,
     TargetKind,
 )
 from engine.core.lived import JournalEntry
 from engine.core.records import AnyRecord, ParameterSet
-from engine.core.types import Action, Bar, Decision, History
+from engine.core.types import Action, Actor, Bar, Decision, History
 from engine.journal.recovered import Recovered
 from engine.kernel.appraisal import Appraisal, Wish
 from engine.kernel.desk import Desk
@@ -197,6 +198,10 @@ class Learning:
         if not records:
             return "already", f"{command.target} is {state} already", command.target
         return state, f"{command.target} is {state}", command.target
+
+    def overruled(self, target: Target, who: Actor, reason: str) -> None:
+        """A person has set a target by hand: a change that held it is over."""
+        self._keep(self.school.ledger.overruled(target, who, reason, self._desk.now_ns))
 
     # Restart, and what is shown.
 

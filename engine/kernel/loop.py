@@ -99,6 +99,7 @@ class Kernel:
         self.intake.afterwards = self.knowing.afterwards.on_price
         self.knowing.listen(self.commands)
         self.knowing.suggest = self.learning.suggest
+        self.knowing.overruled = self.commands.overruled = self.learning.overruled
         self.knowing.taught.append(self.learning.closed)
         self.learning.knowledge = self.knowing.knowledge
         self.scoreboard = Scoreboard()

@@ -18,6 +18,7 @@ from engine.core.parameters import Parameters
 from engine.core.types import Bar, Book, Decision, Direction, Instrument, Link, Quote, Tick
 from engine.market.bars import Resampler
 from engine.market.costs import CostModel
+from engine.market.delta import VolumeDelta
 from engine.market.quality import TickGuard
 from engine.strategies.coordination import Coordinated
 
@@ -83,6 +84,7 @@ class SymbolDesk:
         self.awaits = ""
         self.buy_volume_ratio = math.nan
         """Share of the last decision bar's volume that buyers took; NaN where nobody tells."""
+        self.delta = VolumeDelta()
         self._bought = self._sold = 0.0
         self._whole = self._sides = False
 
@@ -111,6 +113,7 @@ class SymbolDesk:
 
     def take_trade(self, tick: Tick) -> None:
         """Who took: a feed on which nobody ever sold to a resting buyer tells no sides."""
+        self.delta.add(tick)
         if tick.buyer_maker:
             self._sold += tick.size
             self._sides = True

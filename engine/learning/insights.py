@@ -6,6 +6,9 @@ from collections import deque
 
 from engine.core.learning import Insight
 
+LONGEST = 240
+"""Characters of a person's words instead of an insight's: what a prompt takes of a lesson."""
+
 KEPT = 200
 """Insights in memory; the journal has them all."""
 
@@ -20,13 +23,24 @@ class Insights:
     def add(self, insight: Insight) -> None:
         """Keep it; it is seen from its own `known_ns` on, whenever it was added."""
         self.told += 1
-        self._all.append(insight)
+        self._put(insight)
 
     def restore(self, insight: Insight) -> None:
-        """As it was journaled."""
+        """As it was journaled last."""
+        self._put(insight)
+
+    def _put(self, insight: Insight) -> None:
+        for at, known in enumerate(self._all):
+            if known.id == insight.id:
+                self._all[at] = insight
+                return
         self._all.append(insight)
+
+    def find(self, name: str) -> Insight | None:
+        """One by its id, if it is among those that are held."""
+        return next((one for one in self._all if one.id == name), None)
 
     def known(self, now_ns: int) -> tuple[Insight, ...]:
         """What may be known now, the newest first."""
-        seen = [one for one in self._all if one.known_ns <= now_ns]
+        seen = [one.at(now_ns) for one in self._all if one.known_ns <= now_ns]
         return tuple(sorted(seen, key=lambda one: (-one.known_ns, one.id)))

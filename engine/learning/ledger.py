@@ -7,7 +7,8 @@ that began after it, and ends as the figures say:
 - KEPT when the lower end of the confidence sequence on the differences is above zero,
 - ROLLED_BACK when the upper end is below zero,
 - STOPPED when it has cost more than `learn.loss_stop_r`, decided or not,
-- EXPIRED when a precaution's time is over, LAPSED when a trial's is, both undecided.
+- EXPIRED when a precaution's time is over, LAPSED when a trial's is, both undecided,
+- OVERRULED when a person sets its target, whatever it had come to; what they set stands.
 
 Both gross and net differences must agree, so that a change which merely trades less is not
 taken for skill because it saves fees, nor one that trades more for harm. What was kept goes on
@@ -362,6 +363,26 @@ class ChangeLedger:
         why = reason or f"by a {who}"
         return self._end(watched, ChangeState.REVERTED, now_ns, why, str(who), who)
 
+    def overruled(self, target: Target, who: Actor, reason: str, now_ns: int) -> list[AnyRecord]:
+        """A person has set a target by hand: what was tried or asked there is over.
+
+        It is no verdict and none will follow, since old and new can't be told apart by what is
+        no longer in force; the row says how far the comparison had come.
+        """
+        stands = self._applier(target).current(target)
+        # A rule is too long for a sentence.
+        became = "" if target.kind is TargetKind.RULE else f" to {_told(stands)}"
+        because = f" ({reason})" if reason else ""
+        said = f"a {who} set it{became}{because}, which stands"
+        held = self.in_force(target)
+        if held is not None:
+            n = held.gross.n
+            found = "kept before" if held.change.state is ChangeState.KEPT else "undecided"
+            why = f"{said}; {found} after {n} comparisons that differed"
+            return self._end(held, ChangeState.OVERRULED, now_ns, why, str(who), who)
+        asking = [asked for asked in self._asked.values() if asked.target == target]
+        return [one for asked in asking for one in self._refuse(asked, now_ns, said, who)]
+
     def freeze(self, target: str, frozen: bool, who: Actor, now_ns: int) -> list[AnyRecord]:
         """Keep learners off a target; what is in force on it stays as it is."""
         if frozen == (target in self.frozen):
@@ -394,7 +415,9 @@ class ChangeLedger:
         del self._watched[change.id]
         applier = self._applier(change.target)
         moved: Iterable[AnyRecord] = ()
-        if applier.current(change.target) == change.after:
+        if state is ChangeState.OVERRULED:
+            pass
+        elif applier.current(change.target) == change.after:
             moved = applier.apply(change.target, change.before, change.id, now_ns)
         else:
             why += "; what was set meanwhile stays"
@@ -466,6 +489,11 @@ class ChangeLedger:
             at = proven.shadow.n if proven is not None and proven.shadow is not None else -1
             if proven is not None and watched.gross.n == at:
                 watched.change = proven
+
+
+def _told(value: str) -> str:
+    """A JSON value in a sentence."""
+    return "unset" if value == "null" else value.strip('"')
 
 
 def _newest(change: Change) -> tuple[int, int, str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import msgspec
 from msgspec.structs import replace
 
 from engine.core.clock import DAY
@@ -17,21 +16,24 @@ from engine.core.learning import (
     Closed,
     Lean,
     PairScore,
+    PairStatus,
     Suggestion,
     Target,
     TargetKind,
 )
 from engine.core.parameters import Parameters
 from engine.core.records import PairScored
+from engine.learning.adjust import UNSET
 from engine.learning.coins import (
     ASKED_ABOUT,
     MIN_TRADES,
+    PERSON,
     REDUCE_WINRATE,
     UNBLACKLIST_DAYS,
     came_round,
 )
 from engine.learning.confidence import Sequence
-from engine.learning.order import tilt
+from engine.learning.order import TILT_SHOWN, tilt
 from engine.learning.results import Results, share
 
 BETWEEN = " × "
@@ -85,7 +87,7 @@ class PairTable:
         self._scores[trade.symbol, trade.strategy] = score
         self.told += 1
         found = self.judge(score, results)
-        return score, [] if found is None else [found]
+        return score, [] if found is None or score.status_by == PERSON else [found]
 
     def count(self, closed: Closed) -> Results:
         """Count a trade without a word; how a restart goes through its history."""
@@ -126,7 +128,9 @@ class PairTable:
         """Blocked pairs whose days were over since `before_ns`: up for another look."""
         period = int(self._params.get(UNBLACKLIST_DAYS)) * DAY
         for score in self.scores():
-            if score.blocked and came_round(score.updated_ns, before_ns, now_ns, period):
+            if not score.blocked or score.status_by == PERSON:
+                continue
+            if came_round(score.since_ns or score.updated_ns, before_ns, now_ns, period):
                 key = score.symbol, score.strategy
                 results = self._results.get(key) or Results(Sequence())
                 why = f"blocked for {period // DAY} days: another look"
@@ -135,10 +139,13 @@ class PairTable:
     # What follows for an entry.
 
     def tilt(self, symbol: str, strategy: str) -> float:
-        """By which fraction candidates of the pair move in the order."""
+        """By which fraction candidates of the pair move in the order: what it has shown, unless
+        a person said otherwise."""
         known = self._scores.get((symbol, strategy))
         if known is None:
             return 0.0
+        if known.status_by == PERSON:
+            return float(self._params.get(TILT_SHOWN)) if known.favoured else 0.0
         n, mean = known.trades, known.gross_mean
         return tilt(self._params, n, mean, known.gross_low, known.gross_high)
 
@@ -147,24 +154,51 @@ class PairTable:
         known = self._scores.get((symbol, strategy))
         if known is None or not known.blocked:
             return ""
-        return f"{strategy} is blocked in {symbol}"
+        return f"{strategy} is blocked in {symbol} by {known.status_by or 'the bound'}"
 
     # The ledger.
 
     def current(self, target: Target) -> str:
-        """`true` where the pair is blocked, `null` where it is not."""
-        return "true" if self.score(*target.name.split(BETWEEN)).blocked else "null"
+        """The status as a learner writes it: `true` where the pair is blocked, `null` where
+        nobody decided; otherwise what a person said."""
+        score = self.score(*target.name.split(BETWEEN))
+        if score.status_by != PERSON:
+            return "true" if score.blocked else "null"
+        return _VALUES[score.status]
 
     def standing(self, target: Target) -> str:
         """`true` or `false`: a pair trades until it is blocked."""
         return "false" if self.current(target) == "null" else "true"
 
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[PairScored, ...]:
-        """Block the pair, or let it again."""
-        del by
+        """Set the status, or with `null` take back what was set.
+
+        What a person has set gives way to a person alone.
+        """
         symbol, strategy = target.name.split(BETWEEN)
-        blocked = bool(msgspec.json.decode(value))
-        score = replace(self.score(symbol, strategy), blocked=blocked, updated_ns=now_ns)
+        known = self.score(symbol, strategy)
+        if known.status_by == PERSON and by != PERSON:
+            return ()
+        score = replace(
+            known,
+            blocked=value == _VALUES[PairStatus.BLOCKED],
+            favoured=value == _VALUES[PairStatus.FAVOURED],
+            status_by=by if value != UNSET else "",
+            since_ns=now_ns,
+            updated_ns=now_ns,
+        )
         self._scores[symbol, strategy] = score
         self.told += 1
         return (PairScored(time_ns=now_ns, pair=score),)
+
+
+def value_of(status: PairStatus | None) -> str:
+    """A status as the ledger writes it; None is nothing set."""
+    return UNSET if status is None else _VALUES[status]
+
+
+_VALUES = {
+    PairStatus.BLOCKED: "true",
+    PairStatus.NORMAL: "false",
+    PairStatus.FAVOURED: '"favoured"',
+}

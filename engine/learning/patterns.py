@@ -27,7 +27,13 @@ from engine.core.learning import (
 from engine.core.parameters import Parameters, declare, family_of
 from engine.core.records import PatternScored
 from engine.core.types import Direction
-from engine.learning.coins import ASKED_ABOUT, MIN_TRADES, UNBLACKLIST_DAYS, came_round
+from engine.learning.coins import (
+    ASKED_ABOUT,
+    MIN_TRADES,
+    PERSON,
+    UNBLACKLIST_DAYS,
+    came_round,
+)
 from engine.learning.confidence import Sequence
 from engine.learning.order import TILT_SHOWN, TILT_THIN
 from engine.learning.results import Results, share
@@ -149,7 +155,7 @@ class PatternLibrary:
         self._patterns[pattern.id] = pattern
         self.told += 1
         found = self.judge(pattern, results)
-        return pattern, [] if found is None else [found]
+        return pattern, [] if found is None or pattern.set_by == PERSON else [found]
 
     def count(self, closed: Closed, position: str) -> Results:
         """Count a trade without a word; how a restart goes through its history."""
@@ -204,7 +210,7 @@ class PatternLibrary:
         period = int(self._params.get(UNBLACKLIST_DAYS)) * DAY
         for pattern in self.patterns():
             shown = pattern.gross_high < 0.0
-            if pattern.active or not shown:
+            if pattern.active or not shown or pattern.set_by == PERSON:
                 continue
             if came_round(pattern.last_used_ns, before_ns, now_ns, period):
                 results = self._results.get(pattern.id) or Results(Sequence())
@@ -227,21 +233,28 @@ class PatternLibrary:
     def refusal(self, name: str) -> str:
         """Why the pattern admits no entry, or nothing."""
         known = self._patterns.get(name)
-        return f"the pattern {name} is switched off" if known and not known.active else ""
+        if known is None or known.active:
+            return ""
+        return f"the pattern {name} is switched off by {known.set_by or 'the bound'}"
 
     # The ledger and a person.
 
     def current(self, target: Target) -> str:
-        """`false` where it was switched off, `null` where nobody did."""
+        """`false` where it was switched off, `null` where nobody did; `true` is a person's."""
         known = self._patterns.get(target.name)
-        return "false" if known is not None and not known.active else "null"
+        if known is None or (known.active and known.set_by != PERSON):
+            return "null"
+        return "true" if known.active else "false"
 
     def standing(self, target: Target) -> str:
         """`true` or `false`: every pattern is on until it is switched off."""
         return "true" if self.current(target) == "null" else "false"
 
     def apply(self, target: Target, value: str, by: str, now_ns: int) -> tuple[PatternScored, ...]:
-        """Switch it on or off; a pattern that nobody used yet is known from then on."""
+        """Switch it on or off; a pattern that nobody used yet is known from then on.
+
+        What a person has set gives way to a person alone.
+        """
         active = msgspec.json.decode(value)
         known = self._patterns.get(target.name) or Pattern(
             id=target.name,
@@ -250,7 +263,13 @@ class PatternLibrary:
             created_ns=now_ns,
             confidence=float(self._params.get(INITIAL)),
         )
-        known = replace(known, active=True if active is None else bool(active))
+        if known.set_by == PERSON and by != PERSON:
+            return ()
+        known = replace(
+            known,
+            active=True if active is None else bool(active),
+            set_by="" if active is None else by,
+        )
         self._patterns[known.id] = known
         self.told += 1
         return (PatternScored(time_ns=now_ns, pattern=known),)

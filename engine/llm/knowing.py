@@ -65,20 +65,21 @@ def told_headlines(headlines: Iterable[Headline], now_ns: int) -> list[dict[str,
 
 
 def _lessons(insights: Iterable[Insight], now_ns: int) -> list[dict[str, Any]]:
-    known = _newest((one for one in insights if one.known_ns <= now_ns), MOST_LESSONS)
-    return [_lesson(one) for one in known]
+    told = (one.at(now_ns) for one in insights if one.known_ns <= now_ns)
+    return [_lesson(one) for one in _newest((one for one in told if not one.struck), MOST_LESSONS)]
 
 
 def _lesson(one: Insight) -> dict[str, Any]:
     """A lesson with what it is about, how much stands behind it, and what came of it."""
     told = {
         "kind": str(one.kind),
-        "by": one.source,
-        "text": _line(one.text),
+        "by": one.set_by if one.said else one.source,
+        "text": _line(one.words),
         "symbols": list(one.symbols),
         "pattern": _line(one.pattern),
         "trades": one.evidence.n if one.evidence is not None else 0,
         "led_to_change": one.change,
+        "because": _line(one.set_why) if one.said else "",
     }
     return {name: value for name, value in told.items() if value}
 

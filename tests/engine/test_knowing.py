@@ -9,8 +9,31 @@ import pytest
 from msgspec.structs import replace
 
 from engine.core.clock import DAY, HOUR
-from engine.core.commands import ClosePosition, Override, SetCoin, SetPattern, SetRule
-from engine.core.learning import ChangeKind, CoinStatus, RuleAction, Target, TargetKind
+from engine.core.commands import (
+    ClosePosition,
+    Override,
+    SetCoin,
+    SetInsight,
+    SetPair,
+    SetParameter,
+    SetPattern,
+    SetRule,
+)
+from engine.core.learning import (
+    ChangeKind,
+    ChangeState,
+    CoinStatus,
+    Evidence,
+    Insight,
+    InsightKind,
+    Lean,
+    PairStatus,
+    RuleAction,
+    Suggestion,
+    Target,
+    TargetKind,
+)
+from engine.core.parameters import find
 from engine.core.records import (
     ChangeMoved,
     CoinScored,
@@ -27,6 +50,7 @@ from engine.core.records import (
 from engine.core.types import Direction, Tick, TradeCondition
 from engine.journal.queries import Reader
 from engine.kernel.appraisal import Wish
+from engine.llm.knowing import told_knowledge
 from tests.engine.scripted import BTC, ETH, PRICE, Script
 from widgets.trades import TradesPanel
 
@@ -176,10 +200,15 @@ def test_rules_make_sizes_smaller_and_larger(tmp_path: Path, action: str, factor
         (SetRule(id="1", description="x", action="CAUTION", weekdays=(7,)), "bad_weekdays"),
         (SetRule(id="1", description="x", action="CAUTION", vol_level="odd"), "bad_level"),
         (SetRule(id="1", rule="R-9", description="x", action="CAUTION"), "unknown_rule"),
+        (SetPair(id="1", symbol="DOGE/USDT", strategy="technical", status="auto"),
+         "unknown_symbol"),
+        (SetPair(id="1", symbol=BTC, strategy="luck", status="blocked"), "unknown_strategy"),
+        (SetPair(id="1", symbol=BTC, strategy="technical", status="x"), "unknown_status"),
+        (SetInsight(id="1", insight="I-9", struck=True), "unknown_insight"),
     ],
-)
+)  # fmt: skip
 def test_what_makes_no_sense_is_refused_by_code(
-    tmp_path: Path, command: SetCoin | SetPattern | SetRule, code: str
+    tmp_path: Path, command: SetCoin | SetPattern | SetRule | SetPair | SetInsight, code: str
 ) -> None:
     with Script(tmp_path) as script:
         ack = script.send(command)
@@ -344,3 +373,110 @@ def test_a_trade_s_detail_tells_its_pattern_and_what_came_after(tmp_path: Path) 
         assert script.snapshot.lived is snapshot.lived
     with Reader(script.path) as reader:
         assert [repr(one) for one in reader.lived()] == [repr(entry)]
+
+
+def suggested(target: Target, after: str) -> Suggestion:
+    """A trial of a learner's that is applied at once."""
+    return Suggestion(
+        target=target, after=after, kind=ChangeKind.TRIAL, lean=Lean.TIGHTENS, who="pairs",
+        reason="x", evidence=Evidence(metric="x", unit="R", n=9, mean=0.1), lasts_ns=30 * DAY,
+    )  # fmt: skip
+
+
+def test_a_pair_is_a_person_s_to_block_favour_and_leave(tmp_path: Path) -> None:
+    pair = Target(kind=TargetKind.PAIR, name=f"{BTC} × technical")
+    with Script(tmp_path) as script:
+        memory, strategy = script.desk.memory, "technical"
+        memory.pairs.apply(pair, "null", "C-1", script.now_ns)
+        usual = memory.order(BTC, strategy, "")
+
+        def send(status: str) -> None:
+            ack = script.send(
+                SetPair(id=status, symbol=BTC, strategy=strategy, status=status, reason="why")
+            )
+            assert ack.ok, ack
+
+        send("blocked")
+        denied = refused(script)
+        assert (denied.code, denied.gate.hard) == ("pair_blocked", False)
+        assert denied.gate.detail == f"technical is blocked in {BTC} by person"
+        send("favoured")
+        assert memory.order(BTC, strategy, "") > usual
+        script.kernel.learning.suggest([suggested(pair, "true")])
+        assert memory.pairs.score(BTC, strategy).status is PairStatus.FAVOURED
+        script.crash()
+    with script.again(tmp_path) as again:
+        memory = again.desk.memory
+        kept = memory.pairs.score(BTC, strategy)
+        assert (kept.status, kept.status_by) == (PairStatus.FAVOURED, "person")
+        assert again.send(SetPair(id="a", symbol=BTC, strategy=strategy, status="auto")).ok
+        assert memory.order(BTC, strategy, "") == usual
+        again.kernel.learning.suggest([suggested(pair, "true")])
+        # What was taken away from a learner's hand is left alone for a while, then learned again.
+        assert memory.pairs.score(BTC, strategy).status_by in ("", "C-1", "C-2")
+
+
+def test_an_insight_is_struck_out_reworded_and_restored(tmp_path: Path) -> None:
+    found = Insight(
+        id="I-1", known_ns=0, source="statistics", kind=InsightKind.PROBLEM, text="mornings lose"
+    )
+
+    def told(script: Script) -> list[str]:
+        situation = script.kernel.conditions.situations.now()
+        knowledge = told_knowledge(situation.knowledge, script.now_ns)
+        return [one["text"] for one in knowledge.get("lessons", [])]
+
+    with Script(tmp_path) as script:
+        script.kernel.knowing.found(found)
+        assert told(script) == ["mornings lose"]
+        assert script.send(SetInsight(id="a", insight="I-1", struck=True, reason="luck")).ok
+        assert told(script) == []
+        ack = script.send(SetInsight(id="b", insight="I-1", text="only \x1b[2JMondays", reason="r"))
+        assert ack.ok
+        assert told(script) == ["only [2JMondays"]
+        script.crash()
+    with script.again(tmp_path) as again:
+        assert told(again) == ["only [2JMondays"]
+        [kept] = again.desk.memory.insights.known(again.now_ns)
+        assert (kept.text, kept.set_by, kept.set_why) == ("mornings lose", "person", "r")
+        assert again.send(SetInsight(id="c", insight="I-1")).ok
+        assert told(again) == ["mornings lose"]
+        with Reader(again.path) as reader:
+            assert reader.knowledge().insights == again.desk.memory.insights.known(again.now_ns)
+
+
+def test_a_person_s_word_ends_a_change_and_stands(tmp_path: Path) -> None:
+    coin = Target(kind=TargetKind.COIN, name=BTC)
+    stop = Target(kind=TargetKind.PARAMETER, name="exit.trail_distance_pct")
+    with Script(tmp_path) as script:
+        learning, params = script.kernel.learning, script.desk.params
+        learning.suggest([suggested(coin, '"reduced"'), suggested(stop, "1.25")])
+        first, second = (w.change.id for w in learning.school.ledger.watched())
+        assert script.send(SetCoin(id="c", symbol=BTC, status="favoured", reason="news")).ok
+        assert script.send(SetParameter(id="p", name=stop.name, value="1.25")).ok
+        for name, became in ((first, "favoured"), (second, "1.25")):
+            change = learning.school.ledger.find(name)
+            assert change.state is ChangeState.OVERRULED
+            assert change.decided_by == "person"
+            assert f"set it to {became}" in change.note
+            assert "undecided after 0 comparisons" in change.note
+        assert not learning.school.ledger.watched()
+        # The same value as the change's is the person's own from now on.
+        assert script.desk.memory.coins.score(BTC).status is CoinStatus.FAVOURED
+        assert params.get(find(stop.name)) == 1.25
+        script.crash()
+    with script.again(tmp_path) as again:
+        states = {one.id: one.state for one in again.kernel.learning.view().changes}
+        assert states == {first: ChangeState.OVERRULED, second: ChangeState.OVERRULED}
+        assert again.desk.params.get(find(stop.name)) == 1.25
+
+
+def test_what_was_asked_about_a_target_is_answered_by_setting_it(tmp_path: Path) -> None:
+    coin = Target(kind=TargetKind.COIN, name=BTC)
+    with Script(tmp_path) as script:
+        learning = script.kernel.learning
+        learning.suggest([replace(suggested(coin, '"favoured"'), lean=Lean.LOOSENS)])
+        assert script.send(SetCoin(id="c", symbol=BTC, status="reduced")).ok
+        [change] = learning.view().changes
+        assert change.state is ChangeState.REFUSED
+        assert "set it to reduced" in change.note

@@ -13,6 +13,8 @@ from engine.core.commands import (
     Freeze,
     RevertChange,
     SetCoin,
+    SetInsight,
+    SetPair,
     SetPattern,
     SetRule,
 )
@@ -208,7 +210,7 @@ def test_a_person_sets_coins_patterns_and_rules() -> None:
         screen = deck.app.base_screen()
         assert screen is not None
         await deck.press("e")
-        assert "select a coin, a pattern or a rule first" in deck.message
+        assert "select what is known first" in deck.message
         screen.focus_panel("coins")
         await deck.press("e")
         fill(deck, status="favored")
@@ -220,10 +222,22 @@ def test_a_person_sets_coins_patterns_and_rules() -> None:
         assert isinstance(sent, SetCoin)
         assert (sent.symbol, sent.status) == ("BTC/USDT", "favoured")
         screen.focus_panel("patterns")
-        await deck.press("e", "y")
-        pattern = deck.hub.last()
-        assert isinstance(pattern, SetPattern)
-        assert (pattern.pattern, pattern.active) == ("pullback-trend", False)
+        for word, active in (("off", False), ("on", True), ("auto", None)):
+            await deck.press("e")
+            fill(deck, status=word, reason="seen enough")
+            await deck.press("enter")
+            pattern = deck.hub.last()
+            assert isinstance(pattern, SetPattern)
+            assert (pattern.pattern, pattern.active) == ("pullback-trend", active)
+            assert pattern.reason == "seen enough"
+        screen.focus_panel("pairs")
+        await deck.press("e")
+        fill(deck, status="favoured")
+        await deck.press("enter")
+        pair = deck.hub.last()
+        assert isinstance(pair, SetPair)
+        assert (pair.symbol, pair.strategy) == ("BTC/USDT", "technical_composite")
+        assert pair.status == "favoured"
         screen.focus_panel("rules")
         await deck.press("n")
         fill(deck, description="quiet nights", action="no trade", hours="0-3 22")
@@ -232,6 +246,28 @@ def test_a_person_sets_coins_patterns_and_rules() -> None:
         assert isinstance(rule, SetRule)
         assert (rule.rule, rule.action, rule.hours) == ("", "NO_TRADE", (0, 1, 2, 3, 22))
         assert rule.active
+
+    drive(script, hub=learned_hub())
+
+
+def test_a_person_strikes_an_insight_out_rewords_and_restores_it() -> None:
+    async def script(deck: Deck) -> None:
+        await ledger_open(deck)
+        screen = deck.app.base_screen()
+        assert screen is not None
+        screen.focus_panel("insights")
+        for words, struck, text in (
+            ("", True, ""),
+            ("SOL lost on Mondays", False, "SOL lost on Mondays"),
+            ("SOL/USDT lost in 15 of 21 trades", False, ""),
+        ):
+            await deck.press("e")
+            fill(deck, text=words, reason="looked")
+            await deck.press("enter")
+            sent = deck.hub.last()
+            assert isinstance(sent, SetInsight)
+            assert (sent.insight, sent.struck, sent.text) == ("I-1", struck, text)
+            assert sent.reason == "looked"
 
     drive(script, hub=learned_hub())
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from engine.core.lived import JournalEntry
 from engine.core.records import CoinScored, InsightFound, RuleSet, RunStarted, TradeJournalled
 from engine.journal.export import export
 from engine.journal.journal import Journal
+from engine.journal.migrations import STEPS
+from engine.journal.queries import Reader
 from tests.knowledge_help import START, closed, entered
 
 BTC = "BTC/USDT"
@@ -108,6 +112,12 @@ def test_lessons_show_what_came_after_an_exit(cli: Run, db: Path) -> None:
         (("coin", BTC, "loved"), "unknown_status"),
         (("pattern", "none", "on"), "unknown_pattern"),
         (("rule", "off", "R-9"), "unknown_rule"),
+        (("pair", BTC, "luck", "blocked"), "unknown_strategy"),
+        (("pair", BTC, "ma_crossover", "loved"), "unknown_status"),
+        (("pair", "DOGE/USDT", "ma_crossover", "auto"), "unknown_symbol"),
+        (("insight", "I-9", "strike"), "unknown_insight"),
+        (("insight", "I-1", "forget"), "unknown_state"),
+        (("insight", "I-1", "reword"), "text_needed"),
         (("rule", "caution", "why", "--hours", "25"), "bad_hours"),
         (("rule", "caution", "why", "--days", "xyz"), "bad_weekdays"),
     ],
@@ -126,6 +136,10 @@ def test_what_the_journal_can_tell_is_refused_at_once(
         ("coin", "btc/usdt", "blacklisted", "--reason", "a delisting"),
         ("rule", "no_trade", "thin nights", "--hours", "22-5", "--days", "sat,sun"),
         ("rule", "off", "r-1"),
+        ("pair", "btc/usdt", "ma_crossover", "favoured", "--reason", "it suits"),
+        ("insight", "i-1", "strike", "--reason", "chance"),
+        ("insight", "i-1", "reword", "--text", "only Mondays"),
+        ("insight", "i-1", "restore"),
     ],
 )
 def test_a_command_is_left_for_its_engine(cli: Run, db: Path, words: tuple[str, ...]) -> None:
@@ -150,3 +164,16 @@ def test_the_export_has_every_store(db: Path, tmp_path: Path) -> None:
     [line] = (tmp_path / "out/data/trade_journal.jsonl").read_text().splitlines()
     row = json.loads(line)
     assert (row["price_5min_after"], row["price_15min_after"]) == (103.0, None)
+
+
+def test_an_older_file_tells_what_it_knows_from_its_events(db: Path) -> None:
+    tables = ("insights", "trade_journal", "coin_scores", "regime_rules")
+    with Reader(db) as reader:
+        now = {name: list(reader.table(name)) for name in tables}
+    with contextlib.closing(sqlite3.connect(db, isolation_level=None)) as connection:
+        for table, column in (("insights", "said"), ("trade_journal", "cvd_note")):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        STEPS[8](connection)
+    with Reader(db) as reader:
+        assert {name: list(reader.table(name)) for name in tables} == now
+    assert all(now.values())

@@ -63,6 +63,9 @@ LESSON = Insight(
 )
 
 
+REWORDED = replace(LESSON, said="only Mondays lose", set_ns=START)
+
+
 def results(trades: int = 40) -> Results:
     kept = Results(Sequence(), trades=trades)
     for _ in range(trades):
@@ -122,6 +125,15 @@ def coin_next_trade(row: CoinScore) -> Any:
 
 def pair_verdict(row: PairScore) -> Any:
     return text(memory().pairs.judge(row, results()))
+
+
+def pair_next_trade(row: PairScore) -> Any:
+    """Whether learners may still say something about it."""
+    kept = memory(row)
+    said: list[Suggestion] = []
+    for number in range(300):
+        said += kept.pairs.process_trade_result(closed(-1.0, number + 1))[1]
+    return [text(one) for one in said]
 
 
 def pair_order(row: PairScore) -> Any:
@@ -225,6 +237,13 @@ CONSUMERS: dict[type[Any], dict[str, Consumer]] = {
             replace(PAIR, blocked=True, updated_ns=NOW - 7 * DAY),
             {"updated_ns": NOW - 3 * DAY},
         ),
+        "favoured": (pair_order, replace(PAIR, status_by="person"), {"favoured": True}),
+        "status_by": (pair_next_trade, PAIR, {"status_by": "person"}),
+        "since_ns": (
+            pair_daily,
+            replace(PAIR, blocked=True, since_ns=NOW - 7 * DAY),
+            {"since_ns": NOW - 3 * DAY},
+        ),
     },
     Pattern: {
         "id": (pattern_order, SEEN, {"id": "range"}),
@@ -247,6 +266,11 @@ CONSUMERS: dict[type[Any], dict[str, Consumer]] = {
             pattern_daily,
             replace(SEEN, active=False, last_used_ns=NOW - 7 * DAY),
             {"last_used_ns": NOW - 3 * DAY},
+        ),
+        "set_by": (
+            pattern_daily,
+            replace(SEEN, active=False, last_used_ns=NOW - 7 * DAY),
+            {"set_by": "person"},
         ),
     },
     Rule: {
@@ -277,6 +301,11 @@ CONSUMERS: dict[type[Any], dict[str, Consumer]] = {
             {"evidence": Evidence(metric="x", unit="R", n=30, mean=0.1)},
         ),
         "change": (prompt, LESSON, {"change": "C-1"}),
+        "struck": (prompt, LESSON, {"struck": True}),
+        "said": (prompt, LESSON, {"said": "only Mondays lose"}),
+        "set_by": (prompt, REWORDED, {"set_by": "person"}),
+        "set_why": (prompt, REWORDED, {"set_why": "seen it"}),
+        "set_ns": (prompt, REWORDED, {"set_ns": NOW + DAY}),
     },
 }
 
@@ -302,12 +331,12 @@ def test_moving_a_statistic_moves_its_consumer(kind: type[Any], field: str) -> N
 
 
 def judged(parameters: Parameters) -> Any:
-    """Everything that thirty bad and thirty good trades come to, on the way."""
+    """Everything that many bad, good and mixed trades come to, on the way."""
     said: list[Any] = []
     for chosen in ((-1.0, -1.0, 1.0), (1.5, 1.5, -1.0), (-1.0, 1.4)):
         kept = Memory(parameters)
         quick = QuickUpdate(kept)
-        for number in range(150):
+        for number in range(240):
             one = closed(chosen[number % len(chosen)], number + 1)
             quick.opened(entered(one))
             taught = quick.process_trade_close(one, entered(one), one.trade.closed_ns)
