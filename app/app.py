@@ -75,9 +75,10 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.mono: Callable[[], int] = self.options.monotonic
         self.views = Views(self)
         self.controlling = Controlling(self)
+        self.approving = Approving(self)
         self.recalling = Recalling(self)
         self._doers = (
-            Approving(self), Holding(self), self.controlling, self.views, Charting(self),
+            self.approving, Holding(self), self.controlling, self.views, Charting(self),
             Drilling(self), Learning(self), self.recalling,
         )  # fmt: skip
         self.hub = hub
@@ -187,6 +188,7 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
             self.hints.see(latest)
             self.homecoming.see(latest, now_ns)
             self.controlling.see(latest)
+            self.approving.see(latest)
         if hub is not None:
             self._collect(hub, now_ns)
         second = now_ns // SECOND

@@ -13,7 +13,8 @@ from app.dialogs import Answer, Choice, Field
 from app.shown import Look, same
 from engine.core import commands as cmd
 from engine.core.commands import Ack
-from engine.core.types import Direction, Mode, Proposal
+from engine.core.types import Direction, Mode, Proposal, ProposalState
+from engine.core.views import Snapshot
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
@@ -25,6 +26,16 @@ class Approving:
 
     def __init__(self, deck: QuarterdeckApp) -> None:
         self.deck = deck
+        self._waited: frozenset[str] = frozenset()
+
+    def see(self, snapshot: Snapshot) -> None:
+        """Say so when a proposal that stood here expires, lest it go unseen."""
+        waiting = frozenset(proposal.id for proposal in snapshot.proposals)
+        gone, self._waited = self._waited - waiting, waiting
+        for proposal in snapshot.ended if gone else ():
+            if proposal.id in gone and proposal.state is ProposalState.EXPIRED:
+                what = describe.headline(proposal)
+                self.deck.say(f"{proposal.id} expired unanswered: {what}", "warn")
 
     def do_approve(self, _argument: str) -> None:
         proposal = self.deck.shown.proposal

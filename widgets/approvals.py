@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
-from engine.core.types import Proposal
+from engine.core.types import Proposal, ProposalState
 from engine.core.views import Snapshot
 from widgets import numbers, words
+from widgets.cells import plain
 from widgets.columns import Column
 from widgets.facts import Fact, flow, paragraph
 from widgets.lines import Line, Run, run
 from widgets.rows import Row
 from widgets.tablepanel import TablePanel
 
+NONE_WAITS = (
+    "No proposal waits.",
+    "When strategies agree on an entry and every gate lets it pass, its size, price, stop "
+    "and targets stand here until you approve (a), edit (e) or reject (x) it.",
+)
+
 
 class ApprovalsPanel(TablePanel):
     """Proposals that wait, the terms of the selected one beneath them."""
 
     title = "Approvals"
-    empty = (
-        "No proposal waits.",
-        "When strategies agree on an entry and every gate lets it pass, its size, price, stop "
-        "and targets stand here until you approve (a), edit (e) or reject (x) it.",
-    )
+    empty = NONE_WAITS
     columns = (
         Column("symbol", "Symbol", 8, most=18),
         Column("side", "Side", 7),
@@ -39,9 +43,10 @@ class ApprovalsPanel(TablePanel):
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
         left = (numbers.remaining(p.expires_ns - snapshot.time_ns) for p in snapshot.proposals)
-        return (*snapshot.proposals, *left)
+        return (*snapshot.proposals, *left, *snapshot.ended[-1:])
 
     def items(self, snapshot: Snapshot) -> Iterable[Row]:
+        self.empty = _empty(snapshot)
         return self.made.build(
             (
                 (proposal.id, (proposal, numbers.remaining(proposal.expires_ns - snapshot.time_ns)))
@@ -112,6 +117,23 @@ class ApprovalsPanel(TablePanel):
             ("· ", "frame"), ("e", "bold note"), (" edit ", "muted"),
             ("· ", "frame"), ("x", "bold note"), (" reject", "muted"),
         )  # fmt: skip
+
+
+def _empty(snapshot: Snapshot) -> tuple[str, str]:
+    """Why nothing stands here; first of all what expired since anybody last answered."""
+    missed = list(takewhile(lambda one: one.state is ProposalState.EXPIRED, snapshot.ended[::-1]))
+    if not missed:
+        return NONE_WAITS
+    last = missed[0]
+    symbol, side = plain(last.symbol), last.direction.value
+    at = numbers.clock(last.expires_ns)
+    many = f"{len(missed)} expired unanswered, the last one" if len(missed) > 1 else "The last one"
+    more = "" if len(missed) > 1 else " expired unanswered"
+    return (
+        "No proposal waits.",
+        f"{many}, {side} {symbol},{more} at {at}. The Journal (7) tells under Not made what "
+        "became of the prices.",
+    )
 
 
 def _margin(proposal: Proposal, quote: str) -> list[Fact]:

@@ -10,6 +10,7 @@ from engine.core.types import Mode, ProposalState
 from engine.core.views import Snapshot
 from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import FakeHub, ack_of, make_proposal, obedient, world
+from widgets.approvals import ApprovalsPanel
 
 
 def test_a_approves_exactly_what_was_shown_on_paper() -> None:
@@ -320,3 +321,22 @@ def test_in_another_tab_the_key_says_where_to_look() -> None:
         assert "open Approvals first" in deck.message
 
     drive(script, size=(80, 24))
+
+
+def test_what_expires_unanswered_is_said_at_once_and_stands_where_it_waited() -> None:
+    async def script(deck: Deck) -> None:
+        snapshot = deck.hub.snapshot
+        assert snapshot is not None
+        mine = snapshot.proposals
+        gone = [msgspec.structs.replace(one, state=ProposalState.EXPIRED) for one in mine]
+        deck.hub.change(proposals=(), ended=tuple(gone))
+        await deck.look()
+        assert f"{gone[-1].id} expired unanswered" in deck.message
+        panel = deck.app.query_one(ApprovalsPanel)
+        assert f"{len(gone)} expired unanswered, the last one," in " ".join(panel.text.split())
+        answered = msgspec.structs.replace(gone[-1], state=ProposalState.REJECTED)
+        deck.hub.change(ended=(*gone, answered))
+        await deck.look()
+        assert "expired" not in panel.text
+
+    drive(script)
