@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -145,6 +146,10 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         self.studies.computed_by(overlays)
         self.engine_trouble = ""
         self.sampler.step()
+
+    def only_look(self, readonly: bool) -> None:
+        """Send no command from now on, where `readonly` says so."""
+        self.options = replace(self.options, readonly=self.options.readonly or readonly)
 
     def engine_failed(self, error: BaseException) -> None:
         """The engine could not start or has died: say so and keep the screen usable."""

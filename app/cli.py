@@ -30,6 +30,7 @@ from app import (
 )
 from app.dashboard import PORT, DashboardOption, PortOption
 from app.launch import Looks, complain, config_folder, open_screen
+from app.options import Join
 from engine.core.config import Config, Loaded, load
 from engine.core.errors import ConfigError, QuarterdeckError
 
@@ -128,6 +129,10 @@ def screen(
     low_color: Annotated[bool, typer.Option("--low-color", help="sixteen colours")] = False,
     no_mouse: Annotated[bool, typer.Option("--no-mouse", help="leave the mouse alone")] = False,
     readonly: Annotated[bool, typer.Option("--readonly", help="look, send no command")] = False,
+    attach: Annotated[
+        Join,
+        typer.Option("--attach", help="to an engine that runs already"),
+    ] = Join.ASK,
     web_view: DashboardOption = False,
     port: PortOption = PORT,
 ) -> int | None:
@@ -161,10 +166,10 @@ def screen(
         timeframe_given="engine.timeframe" in loaded.origins,
         symbols_given="engine.symbols" in loaded.origins,
     )
-    return open_screen(_looks(loaded, options, port if web_view else None))
+    return open_screen(_looks(loaded, options, port if web_view else None, attach))
 
 
-def _looks(loaded: Loaded, options: Any, port: int | None) -> Looks:
+def _looks(loaded: Loaded, options: Any, port: int | None, join: Join) -> Looks:
     section = loaded.config.screen
     return Looks(
         screen=section.model_dump(),
@@ -172,6 +177,7 @@ def _looks(loaded: Loaded, options: Any, port: int | None) -> Looks:
         load=lambda: loaded,
         options=options,
         dashboard=port,
+        join=join,
     )
 
 

@@ -17,7 +17,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.hints import Memory
-from app.options import AppOptions
+from app.options import AppOptions, Join
 from engine.core.clock import monotonic_ns
 from engine.core.errors import JournalLocked, QuarterdeckError
 
@@ -34,7 +34,8 @@ class Looks:
     """What the first frame needs of the configuration, and how to read the rest.
 
     `load` gives the validated configuration and may raise `ConfigError`. `dashboard` is the
-    port of the web view beside the engine, None for none.
+    port of the web view beside the engine, None for none. `join` answers what is asked where
+    an engine runs already.
     """
 
     screen: Mapping[str, Any] = field(default_factory=dict)
@@ -42,6 +43,7 @@ class Looks:
     load: Callable[[], Loaded] | None = None
     options: RunOptions | None = None
     dashboard: int | None = None
+    join: Join = Join.ASK
 
 
 def config_folder() -> Path:
@@ -205,24 +207,44 @@ class Starter:
         self._on_screen(lambda app: app.say(told, role))
 
     def _attach_instead(self, locked: JournalLocked) -> None:
-        """The journal's engine may serve screens: then this becomes one of them."""
-        from app.attaching import Attached
+        """The journal's engine may serve screens: then this may become one of them."""
+        from app.joining import offer
         from engine.wire.address import serving
 
         address = serving(self._journal) if self._journal is not None else None
         if address is None:
-            self.refused = JournalLocked(locked.message, _NOT_SERVED)
-            self._on_screen(lambda app: app.leave())
+            self._refuse(JournalLocked(locked.message, _NOT_SERVED))
             return
-        screen = self._looks.screen
-        remote = self.remote = Attached(
-            address, hz=_number(screen.get("hz")), readonly=bool(screen.get("readonly", False))
-        )
-        remote.app = self.app
+
+        def answered(answer: Join) -> None:
+            if answer is Join.NO:
+                self._refuse(JournalLocked(locked.message, _LEFT))
+            else:
+                self._join(address, locked.message, only_look=answer is Join.READONLY)
+
+        if self._looks.join is not Join.ASK:
+            answered(self._looks.join)
+            return
+        self._on_screen(lambda app: offer(app, locked.message, answered))
+
+    def _refuse(self, refused: QuarterdeckError) -> None:
+        self.refused = refused
+        if self.app is not None and not self._leaving.is_set():
+            self.app.call_later(self.app.leave)
+
+    def _join(self, address: Path, found: str, *, only_look: bool) -> None:
+        from app.attaching import Attached
+
+        screen, app = self._looks.screen, self.app
+        readonly = only_look or bool(screen.get("readonly", False))
+        remote = self.remote = Attached(address, hz=_number(screen.get("hz")), readonly=readonly)
+        if app is None or self._leaving.is_set():
+            return
+        remote.app = app
+        app.only_look(readonly)
         remote.start()
-        self._on_screen(
-            lambda app: app.say(f"{locked.message}: this screen is attached to it", "note")
-        )
+        words = "attached, read-only" if readonly else "attached"
+        app.call_later(app.say, f"{words}: {found}", "note")
 
     def _stand_in(self, config: Config, options: RunOptions, release: str) -> None:
         """The simulated market instead of a live one, if the live account holds nothing."""
@@ -255,6 +277,7 @@ class Starter:
             app.call_from_thread(act, app)
 
 
+_LEFT = "`quarterdeck attach` opens a screen on it, --attach yes does so without asking"
 _NOT_SERVED = (
     "that engine has a screen of its own and serves no others: end it, or read its journal "
     "by `quarterdeck inspect`; `quarterdeck serve` runs one that any screen can attach to"

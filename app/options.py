@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 import platformdirs
@@ -29,6 +30,15 @@ def default_hz(environ: Mapping[str, str] = os.environ) -> float:
 def default_state_folder() -> Path:
     """Where crash reports and the terminal's log go unless the command line says otherwise."""
     return Path(platformdirs.user_state_dir("quarterdeck"))
+
+
+class Join(StrEnum):
+    """What `--attach` says; without it the screen asks."""
+
+    ASK = "ask"
+    YES = "yes"
+    READONLY = "readonly"
+    NO = "no"
 
 
 @dataclass(frozen=True)

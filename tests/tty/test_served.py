@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.core.clock import pause
 from tests.tty.served import Served, leave, still
 
 pytestmark = pytest.mark.tty
@@ -58,9 +59,42 @@ def test_a_second_engine_is_refused_and_a_second_screen_joins_the_first(served: 
     code, text = served.run("serve", "--feed", "sim", "--db", str(served.journal))
     assert code == 6
     assert str(served.process.pid) in text
-    with served.screen("--feed", "sim", "--db", str(served.journal)) as screen:
-        screen.wait("attached to it", 15.0)
+    asked = ("--feed", "sim", "--db", str(served.journal))
+    with served.screen(*asked, "--attach", "yes") as screen:
+        screen.wait("attached: another engine", 15.0)
         screen.wait("REPLAY", 10.0)
+    with served.screen(*asked, "--attach", "no") as screen:
+        assert screen.end() == 6
+
+
+@pytest.mark.parametrize(("answer", "said"), [("a", "attached: another"), ("r", "attached, read-only")])
+def test_a_screen_offers_to_attach_where_an_engine_runs(
+    served: Served, answer: str, said: str
+) -> None:
+    with served.screen("--feed", "sim", "--db", str(served.journal)) as screen:
+        screen.wait("Attach read-only", 15.0)
+        pause(0.6)
+        since = len(screen.output)
+        screen.send(answer)
+        screen.wait(said, 10.0, since)
+        screen.wait("REPLAY", 10.0, since)
+        since = len(screen.output)
+        screen.send("p")
+        screen.wait("this screen is read-only" if answer == "r" else "resume", 5.0, since)
+        leave(screen, "d")
+    if answer == "a":
+        served.told("resume")
+
+
+def test_enter_leaves_an_engine_that_runs_alone(served: Served) -> None:
+    before = served.status()["control"]
+    with served.screen("--feed", "sim", "--db", str(served.journal)) as screen:
+        screen.wait("Attach read-only", 15.0)
+        pause(0.6)
+        screen.send("\r")
+        assert screen.end() == 6
+        assert screen.restored()
+    assert served.status()["control"] == before
 
 
 def test_a_journal_is_read_beside_its_engine_with_every_key_that_acts_refused(
