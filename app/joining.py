@@ -23,7 +23,8 @@ _ROWS: tuple[str, ...] = (
 def offer(app: QuarterdeckApp, found: str, answered: Callable[[Join], None]) -> None:
     """Ask; whoever presses enter or esc has left and changed nothing."""
     choices = [Choice("a", "Attach", Join.YES), Choice("r", "Attach read-only", Join.READONLY)]
-    rows: list[Parts] = [[(f"{found[:1].upper()}{found[1:]}.", "")], *([(text, "muted")] for text in _ROWS)]
+    sentence = f"{found[:1].upper()}{found[1:]}."
+    rows: list[Parts] = [[(sentence, "")], *([(text, "muted")] for text in _ROWS)]
     dialog: Dialog = app.dialog("An engine runs on this journal", rows, choices, "")
     dialog.choices = Choices(choices, cancel="Leave")
 

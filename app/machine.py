@@ -33,6 +33,7 @@ from engine.kernel.again import (
     decide_again,
     decision_differences,
     entry_differences,
+    made,
 )
 from engine.kernel.inputs import (
     ADVISED,
@@ -41,6 +42,8 @@ from engine.kernel.inputs import (
     AdvisedInputs,
     AppraiseInputs,
     DecideInputs,
+    QuietInputs,
+    digest_of,
     rows_of,
 )
 from engine.strategies.base import Strategy
@@ -51,7 +54,11 @@ SAME, DIFFERS, UNKNOWN = "same", "differs", "can't be told"
 
 @dataclass(frozen=True)
 class Story:
-    """One decision, from its inputs to what it came to; `place` of `total` counts from 1."""
+    """One decision, from its inputs to what it came to; `place` of `total` counts from 1.
+
+    Of one at which nobody spoke, inputs and a `digest` were journaled: `decision` is then
+    what this code makes of them. Otherwise the digest is empty.
+    """
 
     decision: Decision
     seq: int
@@ -59,6 +66,7 @@ class Story:
     total: int
     code: str
     instrument: Instrument | None
+    digest: str
     decide: DecideInputs | None
     appraise: AppraiseInputs | None
     unread: str
@@ -123,8 +131,10 @@ class TimeMachine:
         """The decision of that id, None where there is none. Raises `JournalError`."""
         place = self._places.get(name)
         decision = self.reader.decision(name) if place is not None else None
-        if place is None or decision is None:
+        if place is None:
             return None
+        if decision is None:
+            return self._quiet(name, place)
         seq = self._ids[place][1]
         run = self.reader.run_at(seq)
         decide, appraise, unread, word = self._inputs(name, seq)
@@ -139,6 +149,7 @@ class TimeMachine:
             place=place + 1,
             total=len(self._ids),
             code=run.code if run is not None else "",
+            digest="",
             decide=decide,
             appraise=appraise,
             unread=unread,
@@ -153,6 +164,26 @@ class TimeMachine:
             previous=self._ids[place - 1][0] if place else "",
             next=self._ids[place + 1][0] if place + 1 < len(self._ids) else "",
         )
+
+    def _quiet(self, name: str, place: int) -> Story | None:
+        """A decision at which nobody spoke: made again, since only its inputs were kept."""
+        kept = self.reader.quiet(name)
+        seq = self._ids[place][1]
+        run = self.reader.run_at(seq)
+        instrument = self._instrument(kept.symbol, seq) if kept is not None else None
+        if kept is None or instrument is None:
+            return None
+        quiet = unpack(kept.packed, QuietInputs)
+        inputs = quiet.inputs
+        decision = made(name, quiet.votes, inputs, instrument, self._params(seq), self.strategies)
+        return Story(
+            decision=decision, seq=seq, place=place + 1, total=len(self._ids),
+            code=run.code if run is not None else "", digest=kept.digest, instrument=instrument,
+            decide=inputs, appraise=None, unread="", proposal=None, denial=None,
+            counterfactual=self.reader.vetoed(name), trade=None, call=None, prompt="",
+            veto=False, previous=self._ids[place - 1][0] if place else "",
+            next=self._ids[place + 1][0] if place + 1 < len(self._ids) else "",
+        )  # fmt: skip
 
     def again(self, story: Story, settings: Iterable[tuple[str, object]] = ()) -> Remade:
         """Make a decision again, by this code; `settings` alter parameters of then."""
@@ -180,6 +211,8 @@ class TimeMachine:
                 story.decision, story.decide, instrument, params, self.strategies, story.veto
             )
             differences += decision_differences(story.decision, decision)
+            if story.digest and story.digest != (now := digest_of(decision)):
+                differences.append(Difference(what="digest", then=story.digest, now=now))
         elif story.decision.votes:
             why.append(story.unread or _NO_INPUTS)
         appraised = None
@@ -261,6 +294,9 @@ class TimeMachine:
         return None
 
 
+RECORDED = ("inputs and decision", "inputs and digest; the decision is made again")
+"""What the journal holds of a decision, where a strategy spoke and where none did."""
+
 _BEHIND = 2
 """How far behind a decision its instrument may stand: in the same transaction."""
 
@@ -302,7 +338,8 @@ def plain_inputs(story: Story) -> dict[str, Any]:
     """What a decision was made from, by stable names, for a program."""
     decide, appraise = story.decide, story.appraise
     found: dict[str, Any] = {
-        "code": story.code, "instrument": msgspec.to_builtins(story.instrument)
+        "code": story.code, "recorded": RECORDED[bool(story.digest)],
+        "instrument": msgspec.to_builtins(story.instrument)
     }  # fmt: skip
     if decide is not None:
         kept = ("bar", "regime", "quote", "holding", "costs", "parameters")

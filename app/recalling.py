@@ -129,7 +129,7 @@ def recall(path: Path, name: str, what: str) -> Told | None:
 
 
 def _unkept(name: str, total: int) -> Told:
-    text = "no strategy spoke at it, so that nothing of it is in the journal; < steps to the last"
+    text = "it is not in the journal: an older version kept none at which nobody spoke"
     return Told(name, f"{name} is not kept", 0, total, (Part("Inputs", (), ((text, "muted"),)),))
 
 
@@ -142,7 +142,16 @@ def told_of(story: Story, remade: Remade | None) -> Told:
         f"{decided.id}  {iso(decided.time_ns)[:16].replace('T', ' ')}  {decided.symbol}  "
         f"{decided.action.value} {decided.confidence:.0%}"
     )
-    parts = [*_again(remade), *_outcome(story), *_inputs(story), *_entry(story), *_model(story)]
+    if story.digest:
+        headline += "  nobody spoke"
+    parts = [
+        *_again(remade),
+        *_kept(story),
+        *_outcome(story),
+        *_inputs(story),
+        *_entry(story),
+        *_model(story),
+    ]
     verdict = remade.verdict if remade is not None else ""
     return Told(decided.id, headline, story.place, story.total, tuple(parts), verdict)
 
@@ -154,6 +163,16 @@ def _again(remade: Remade | None) -> list[Part]:
     reasons = [(text, "warn") for text in remade.why]
     same = [("every value comes out as it was", "gain")] if remade.verdict == "same" else []
     return [Part("Made again", (), (*same, *reasons, *rows))]
+
+
+def _kept(story: Story) -> list[Part]:
+    if not story.digest:
+        return []
+    said = (
+        ("recorded: its inputs and a digest of the decision", "soft"),
+        ("made again from them: votes, signals and the decision above", "soft"),
+    )
+    return [Part("Nobody spoke", (), said)]
 
 
 def _outcome(story: Story) -> list[Part]:

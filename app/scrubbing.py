@@ -74,7 +74,8 @@ def _unknown(name: str, ids: list[str]) -> ConfigError:
     near = get_close_matches(name, ids, n=1)
     hint = f"did you mean {near[0]}?" if near else f"from {ids[0]} to {ids[-1]}"
     return ConfigError(
-        f"there is no decision {name}", f"{hint} Kept are those at which a strategy spoke"
+        f"there is no decision {name}",
+        f"{hint} Journals of older versions hold those alone at which a strategy spoke",
     )
 
 
@@ -151,6 +152,8 @@ def _tell(story: Any, remade: Any) -> None:
     decided = story.decision
     say(f"decision {story.place} of {story.total}, by version {story.code or 'unknown'}; "
         f"before it {story.previous or 'none'}, after it {story.next or 'none'}")  # fmt: skip
+    if story.digest:
+        say("nobody spoke: recorded are its inputs and a digest, the decision is made again here")
     tell_decision({**plain(decided), "time": iso(decided.time_ns)})
     _tell_inputs(story)
     entry = story.proposal

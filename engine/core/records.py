@@ -327,6 +327,19 @@ class DecidedFrom(Record, frozen=True, tag="inputs"):
     packed: str
 
 
+class Quieted(Record, frozen=True, tag="quiet"):
+    """A decision at which no strategy spoke: what it was made from, and how it came out.
+
+    Many are alike, so that of the decision itself only a `digest` is kept: it is made again
+    from what is `packed`, and the digest tells whether it came out as it was.
+    """
+
+    decision: str
+    symbol: str
+    digest: str
+    packed: str
+
+
 class OpportunityBegan(Record, frozen=True, tag="opportunity"):
     """An entry that was wanted is followed from now on, whatever became of it."""
 
@@ -491,6 +504,7 @@ AnyRecord = (
     | HeldThrough
     | FollowedUp
     | DecidedFrom
+    | Quieted
     | OpportunityBegan
     | OpportunityEnded
     | ChangeMoved

@@ -28,6 +28,7 @@ from engine.journal.schema import (
     HELD_BARS,
     LEARNING,
     OUTLOOKS,
+    QUIET,
     VERSION,
     statements,
 )
@@ -110,6 +111,12 @@ def _tell_more_of_knowledge(connection: sqlite3.Connection) -> None:
             connection.execute(statement, values)
 
 
+def _add_quiet(connection: sqlite3.Connection) -> None:
+    """Version 10 keeps decisions at which nobody spoke; older ones kept none."""
+    for statement in statements(QUIET):
+        connection.execute(statement)
+
+
 STEPS: Mapping[int, Step] = {
     1: _add_funding,
     2: _add_breakers,
@@ -119,6 +126,7 @@ STEPS: Mapping[int, Step] = {
     6: _add_knowledge,
     7: _tell_more_of_changes,
     8: _tell_more_of_knowledge,
+    9: _add_quiet,
 }
 """By the version a step starts from; version 1 is the first that was released."""
 

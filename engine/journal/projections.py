@@ -28,6 +28,7 @@ from engine.core.records import (
     ParameterSet,
     PositionChanged,
     ProposalChanged,
+    Quieted,
     RegimeChanged,
     RunStarted,
     Signalled,
@@ -52,7 +53,7 @@ _CONDITION, _BREAKER = _into("active_conditions", 20), _into("circuit_breaker_ev
 _CONTROLS = _into("control_history", 5)
 _CONTROL, _COOLDOWN, _COMMAND = _into("control", 6), _into("cooldowns", 4), _into("commands", 10)
 _FUNDING = _into("funding", 10)
-_HELD = _into("intra_trade_bars", 9)
+_HELD, _QUIET = _into("intra_trade_bars", 9), _into("quiet", 4)
 CLOSED = "DELETE FROM positions WHERE id = ?"
 
 
@@ -157,6 +158,10 @@ def _decision(r: Decided, seq: int) -> Iterator[Row]:
             *(d.regime, d.regime_confidence, d.winner, d.reasoning, seq),
         ),
     )
+
+
+def _quiet(r: Quieted, seq: int) -> Iterator[Row]:
+    yield _QUIET, (r.decision, r.time_ns, r.symbol, seq)
 
 
 def _signal(r: Signalled, seq: int) -> Iterator[Row]:
@@ -288,6 +293,7 @@ _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     TradeClosed: _trade,
     ProposalChanged: _proposal,
     Decided: _decision,
+    Quieted: _quiet,
     Signalled: _signal,
     Denied: _denial,
     Followed: _followed,

@@ -46,6 +46,7 @@ from engine.core.records import (
     PatternScored,
     PositionChanged,
     ProposalChanged,
+    Quieted,
     RegimeChanged,
     RuleSet,
     RunStarted,
@@ -209,8 +210,15 @@ class Reader:
     def decision_ids(self, symbol: str | None = None) -> list[tuple[str, int]]:
         """Every decision with the seq of its event, oldest first; nothing is decoded."""
         where, values = ("symbol = ?", (symbol,)) if symbol else ("1", ())
-        query = f"SELECT id, seq FROM decisions WHERE {where} ORDER BY seq"
-        return [(row[0], row[1]) for row in self._rows(query, *values)]
+        tables = ["decisions", *(["quiet"] if self.has("quiet") else [])]
+        each = [f"SELECT id, seq FROM {table} WHERE {where}" for table in tables]
+        query = f"{' UNION ALL '.join(each)} ORDER BY seq"
+        return [(row[0], row[1]) for row in self._rows(query, *(values * len(tables)))]
+
+    def quiet(self, name: str) -> Quieted | None:
+        """What is kept of a decision at which no strategy spoke."""
+        found = self._records("quiet", Quieted, 1, id=name) if self.has("quiet") else []
+        return found[0] if found else None
 
     def inputs(self, decision: str, seq: int) -> list[DecidedFrom]:
         """What a decision was made from, by its id and the seq of its event; oldest first."""

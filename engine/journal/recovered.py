@@ -120,6 +120,10 @@ class _Id(msgspec.Struct):
     position: str = ""
 
 
+class _Quiet(msgspec.Struct):
+    decision: str
+
+
 class _Named(msgspec.Struct):
     """As much of a record as tells whose state it is; the rest is decoded if it is the last.
 
@@ -154,6 +158,7 @@ _LIVE = frozenset(state.value for state in OrderState if state.live)
 _UNFILLED = frozenset((OrderState.CANCELLED.value, OrderState.REJECTED.value))
 _UNDECIDED = frozenset((ProposalState.WAITING.value, ProposalState.APPROVED.value))
 _named = msgspec.json.Decoder(_Named)
+_quieted = msgspec.json.Decoder(_Quiet)
 _denied = msgspec.json.Decoder(_Id)
 
 
@@ -199,6 +204,8 @@ class Fold:
             self._accounted = body
         elif kind == "cursor":
             self._cursor = body
+        elif kind == "quiet":
+            self._used(_quieted.decode(body).decision)
         elif kind == "denial":
             self._used(_denied.decode(body).id)
             self._lived.denied(body)

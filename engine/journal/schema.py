@@ -11,7 +11,7 @@ import sqlite3
 from engine.journal.knowledge import TABLES as KNOWLEDGE
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 9
+VERSION = 10
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -53,6 +53,11 @@ CREATE TABLE intra_trade_bars (
   volume REAL, symbol TEXT, seq INTEGER PRIMARY KEY);
 """
 """The decision bars through which positions were held. Since version 4."""
+
+QUIET = """
+CREATE TABLE quiet (id TEXT PRIMARY KEY, timestamp INTEGER, symbol TEXT, seq INTEGER);
+"""
+"""Decisions at which no strategy spoke. Since version 10."""
 
 CHANGES = """
 CREATE TABLE changes (
@@ -225,7 +230,7 @@ CREATE INDEX trades_time ON trades (timestamp);
 """
 
 EVENTS += OUTLOOKS
-PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + LEARNING + FOLLOWED + KNOWLEDGE
+PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + QUIET + LEARNING + FOLLOWED + KNOWLEDGE
 
 
 def _guards(table: str) -> str:

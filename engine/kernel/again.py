@@ -100,6 +100,19 @@ def decide_again(
 
     `veto` says that the language model's vote was one.
     """
+    return made(then.id, then.votes, inputs, instrument, params, strategies, veto)
+
+
+def made(
+    decision_id: str,
+    votes: Sequence[Vote],
+    inputs: DecideInputs,
+    instrument: Instrument,
+    params: Parameters,
+    strategies: Sequence[Strategy],
+    veto: bool = False,
+) -> Decision:
+    """As `decide_again`, where of the decision only its id and the votes of others are kept."""
     context = context_of(inputs, instrument, params)
     regime = str(inputs.regime.label) if inputs.regime is not None else ""
     statistics = TradeStatistics(params)
@@ -117,11 +130,11 @@ def decide_again(
     technical = TechnicalSource()
     others = [
         _Recorded(vote.source, vote, veto and vote.source == "llm")
-        for vote in then.votes
+        for vote in votes
         if vote.source != technical.name
     ]
     combiner = Combiner(params, [technical, *others])
-    return combiner.decide(then.id, DecisionContext(context, said))
+    return combiner.decide(decision_id, DecisionContext(context, said))
 
 
 def appraise_again(

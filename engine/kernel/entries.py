@@ -158,10 +158,12 @@ class Entries:
         self._exits.refresh(symbol, decision)
         if self.learning is not None:
             self.learning.decided(symbol, decision)
+        asked = [one.id for one in desk.strategies]
         if said.ranked:
-            asked = [one.id for one in desk.strategies]
             inputs = self._keeper.decided(decision.id, desk.now_ns, context, asked)
             self._journal(decision, *inputs)
+        else:
+            desk.record(*self._keeper.quiet(decision, desk.now_ns, context, asked))
         if decision.action is Action.HOLD or said.winner is None:
             return None
         direction = Direction.LONG if decision.action is Action.BUY else Direction.SHORT

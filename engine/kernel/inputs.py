@@ -1,13 +1,15 @@
 """What a decision is made from, in the shape in which the journal keeps it.
 
-Taken when a strategy spoke: the market as strategies saw it, the figures that expected value
-rests on, and, where an entry was wanted, the whole contexts of size and gates. Leverage,
+The market as strategies saw it and the figures that expected value rests on; where an entry was
+wanted, the whole contexts of size and gates; where nobody spoke, less, of which the decision is
+made again. Leverage,
 correlation and costs enter as the numbers they came to.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -16,9 +18,19 @@ import numpy as np
 
 from engine.analysis.regime import RegimeState
 from engine.core.parameters import Parameters
-from engine.core.records import DecidedFrom
-from engine.core.types import Bar, Direction, Instrument, Quote, Signal, SizeFactor
-from engine.journal.packing import pack, prices_of
+from engine.core.records import DecidedFrom, Quieted
+from engine.core.types import (
+    Bar,
+    Decision,
+    Direction,
+    Instrument,
+    Quote,
+    Signal,
+    SizeFactor,
+    Vote,
+)
+from engine.decision.sources import TechnicalSource
+from engine.journal.packing import pack, plain, prices_of
 from engine.journal.settings import values_digest
 from engine.market.costs import Costs
 from engine.risk.contexts import GateContext
@@ -78,6 +90,21 @@ class AdvisedInputs(msgspec.Struct, frozen=True):
     veto: bool
 
 
+class QuietInputs(msgspec.Struct, frozen=True):
+    """What a decision was made from at which nobody spoke.
+
+    `votes` are those of sources that can't be asked again.
+    """
+
+    inputs: DecideInputs
+    votes: tuple[Vote, ...]
+
+
+def digest_of(decision: Decision) -> str:
+    """A short digest of all that a decision says, to the last bit."""
+    return hashlib.blake2b(_encode(decision), digest_size=8).hexdigest()
+
+
 def advised(decision: str, time_ns: int, first: str, veto: bool) -> DecidedFrom:
     """The record of what a decision with a model's word was made from."""
     packed = pack(AdvisedInputs(first, veto))
@@ -120,12 +147,29 @@ class Keeper:
         self, decision: str, time_ns: int, context: StrategyContext, strategies: Iterable[str]
     ) -> tuple[DecidedFrom, ...]:
         """The records of what a decision was made from."""
+        inputs = self._inputs(context, strategies)
+        made = DecidedFrom(time_ns=time_ns, decision=decision, stage=DECIDE, packed=pack(inputs))
+        return (*self._instrument(time_ns, context.instrument), made)
+
+    def quiet(
+        self, decision: Decision, time_ns: int, context: StrategyContext, strategies: Iterable[str]
+    ) -> tuple[DecidedFrom | Quieted, ...]:
+        """The records of a decision at which nobody spoke."""
+        votes = tuple(vote for vote in decision.votes if vote.source != TechnicalSource.name)
+        packed = pack(QuietInputs(self._inputs(context, strategies), votes))
+        made = Quieted(
+            time_ns=time_ns, decision=decision.id, symbol=decision.symbol,
+            digest=digest_of(decision), packed=packed,
+        )  # fmt: skip
+        return (*self._instrument(time_ns, context.instrument), made)
+
+    def _inputs(self, context: StrategyContext, strategies: Iterable[str]) -> DecideInputs:
         regime = str(context.regime.label) if context.regime is not None else ""
         state = context.regime
         if state is not None:
             state = msgspec.structs.replace(state, evidence=())
         row = np.asarray(context.row, dtype=np.float64)
-        inputs = DecideInputs(
+        return DecideInputs(
             bar=context.bar,
             row=row.tobytes(),
             previous=_differing(row, context.previous) if context.looked_back else None,
@@ -138,8 +182,6 @@ class Keeper:
             parameters=self.digest,
             standing=self.standing,
         )
-        made = DecidedFrom(time_ns=time_ns, decision=decision, stage=DECIDE, packed=pack(inputs))
-        return (*self._instrument(time_ns, context.instrument), made)
 
     def appraised(
         self,
@@ -180,6 +222,9 @@ class Keeper:
             self._version = self._params.version
             self._digest = values_digest(self._params)
         return self._digest
+
+
+_encode = msgspec.msgpack.Encoder(enc_hook=plain).encode
 
 
 def _differing(row: np.ndarray[Any, Any], previous: Any) -> bytes | None:

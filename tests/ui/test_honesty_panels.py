@@ -131,7 +131,7 @@ def test_every_decision_can_be_stepped_to_and_the_ends_are_ends(journal: Path) -
     assert {"Made again", "Outcome", "Inputs"} <= {part.title for part in again.parts}
     unkept = recall(journal, "D-99999", "")
     assert unkept is not None
-    assert "no strategy spoke" in unkept.parts[0].sentences[0][0]
+    assert "not in the journal" in unkept.parts[0].sentences[0][0]
 
 
 def test_keys_step_and_make_again_without_a_command(journal: Path) -> None:
