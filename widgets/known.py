@@ -77,9 +77,9 @@ def proof(low: float, high: float, n: int) -> Run:
     return (f"worse than none, n {n}", "loss") if high < 0 else (f"undecided at n {n}", "note")
 
 
-def won(wins: int, trades: int) -> Run:
-    """Share of winners."""
-    return (numbers.share(wins / trades), "soft") if trades else (numbers.NONE, "muted")
+def won(share: float) -> Run:
+    """Share of winners among what was won or lost."""
+    return (numbers.share(share), "soft") if numbers.known(share) else (numbers.NONE, "muted")
 
 
 class CoinsPanel(KnowledgePanel):
@@ -118,7 +118,7 @@ class CoinsPanel(KnowledgePanel):
                 "symbol": (one.symbol, "bold"),
                 "status": learned.COINS[one.status],
                 "trades": (str(one.trades), "soft"),
-                "won": won(one.wins, one.trades),
+                "won": won(one.win_rate),
                 "pnl": (numbers.number(one.pnl_pct, 2, sign=True), numbers.role(one.pnl_pct)),
                 "mean": (average, ""),
                 "interval": ends(one.gross_low, one.gross_high),
@@ -179,7 +179,7 @@ class PairsPanel(KnowledgePanel):
                 "symbol": (one.symbol, "bold"),
                 "strategy": run(one.strategy, "soft"),
                 "trades": (str(one.trades), "soft"),
-                "won": won(one.wins, one.trades),
+                "won": won(one.win_rate),
                 "mean": (numbers.number(one.gross_mean, 2, sign=True), ""),
                 "interval": ends(one.gross_low, one.gross_high),
                 "status": learned.PAIRS[one.status],

@@ -129,4 +129,11 @@ def times(change: Change, now_ns: int) -> list[Fact]:
         facts.append(("ended", (run(when(change.ended_ns, now_ns)),)))
     elif change.ends_ns:
         facts.append(("ends", (run(when(change.ends_ns, now_ns)),)))
+    elif stands(change):
+        facts.append(("ends", (run("by you, or by its comparison"),)))
     return facts
+
+
+def stands(change: Change) -> bool:
+    """Whether a change has no end of its own: a lock that rests on a verdict."""
+    return change.state is ChangeState.APPLIED and not change.ends_ns

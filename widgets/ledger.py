@@ -145,6 +145,7 @@ def ledger_row(one: Change, frozen: bool, now_ns: int) -> Row:
         target.append((" ❄", "stale"))
     compared = one.shadow
     ends = one.ends_ns if not one.ended_ns else 0
+    until = "by you" if learned.stands(one) else ""
     return Row(
         one.id,
         {
@@ -157,7 +158,7 @@ def ledger_row(one: Change, frozen: bool, now_ns: int) -> Row:
             "kind": (one.kind.value, "soft"),
             "evidence": (learned.count(one.evidence), "soft"),
             "since": (learned.when(learned.since(one), now_ns), "muted"),
-            "ends": (learned.when(ends, now_ns) if ends else "", "muted"),
+            "ends": (learned.when(ends, now_ns) if ends else until, "muted"),
             "who": run(one.who, "muted"),
         },
         sort={

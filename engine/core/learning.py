@@ -228,7 +228,8 @@ class Compared(Value, frozen=True):
 class Suggestion(Value, frozen=True):
     """What a learner would like changed; the ledger decides what becomes of it.
 
-    `lasts_ns` is how long a precaution holds, or how long a trial may stay undecided.
+    `lasts_ns` is how long a precaution holds, or how long a trial may stay undecided; 0 for a
+    verdict that locks something, which stays until a person or its comparison ends it.
     """
 
     target: Target
@@ -273,6 +274,9 @@ class CoinStatus(StrEnum):
 class CoinScore(Value, frozen=True):
     """How trades in one symbol went. Percentages are of the entry's notional.
 
+    Trades that were neither won nor lost (`Closed.scratch`) count in `trades` and `pnl_pct`
+    alone, so that a stop at break-even doesn't make a coin look worse.
+
     `gross_mean` with `gross_low` and `gross_high` is the mean result in R before fees with
     its confidence sequence; `trend` the mean of the last ten less the mean of all.
     """
@@ -296,7 +300,8 @@ class CoinScore(Value, frozen=True):
 
     @property
     def win_rate(self) -> float:
-        return self.wins / self.trades if self.trades else NAN
+        decided = self.wins + self.losses
+        return self.wins / decided if decided else NAN
 
 
 class PairStatus(StrEnum):
@@ -309,7 +314,8 @@ class PairStatus(StrEnum):
 
 
 class PairScore(Value, frozen=True):
-    """How one strategy does in one symbol; in R before fees."""
+    """How one strategy does in one symbol; in R before fees. What was neither won nor lost
+    counts in `trades` alone."""
 
     symbol: str
     strategy: str
@@ -324,6 +330,12 @@ class PairScore(Value, frozen=True):
     status_by: str = ""
     """Who set the status: a change's id or a person; empty while nobody did."""
     since_ns: int = 0
+    losses: int = 0
+
+    @property
+    def win_rate(self) -> float:
+        decided = self.wins + self.losses
+        return self.wins / decided if decided else NAN
 
     @property
     def status(self) -> PairStatus:
@@ -456,6 +468,16 @@ class Closed(Value, frozen=True):
     vol_level: str = ""
     hour: int = 0
     weekday: int = 0
+
+    @property
+    def scratch(self) -> bool:
+        """Neither won nor lost: it was left where it came to no more than its costs, either way.
+
+        That is what a break-even stop aims at. A price that went against the entry is a loss
+        whatever it cost.
+        """
+        cost = self.gross_pct - self.trade.pnl_pct
+        return cost > 0.0 and abs(self.trade.pnl_pct) <= cost
 
 
 class Score(Value, frozen=True):

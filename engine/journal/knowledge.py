@@ -27,7 +27,7 @@ CREATE TABLE coin_scores (
 CREATE TABLE pair_scores (
   symbol TEXT, strategy_id TEXT, total_trades INTEGER, wins INTEGER, gross_mean REAL,
   gross_low REAL, gross_high REAL, is_blocked INTEGER, last_updated INTEGER, status TEXT,
-  status_by TEXT, since_ns INTEGER, seq INTEGER,
+  status_by TEXT, since_ns INTEGER, losses INTEGER, seq INTEGER,
   PRIMARY KEY (symbol, strategy_id));
 CREATE TABLE trading_patterns (
   id TEXT PRIMARY KEY, description TEXT, entry_conditions TEXT, exit_conditions TEXT,
@@ -65,7 +65,7 @@ CREATE TABLE strategy_performance (
 `exit_conditions` of a pattern is the exit plan in force, since patterns are entries."""
 
 
-_COIN, _PAIR = into("coin_scores", 20), into("pair_scores", 13)
+_COIN, _PAIR = into("coin_scores", 20), into("pair_scores", 14)
 _PATTERN, _RULE = into("trading_patterns", 17), into("regime_rules", 11)
 _INSIGHT, _LIVED = into("insights", 15), into("trade_journal", 34)
 _PERIOD, _STRATEGY = into("performance_snapshots", 13), into("strategy_performance", 10)
@@ -92,7 +92,8 @@ def _pair(r: PairScored, seq: int) -> Iterator[Row]:
         _PAIR,
         (
             *(p.symbol, p.strategy, p.trades, p.wins, p.gross_mean, p.gross_low, p.gross_high),
-            *(int(p.blocked), p.updated_ns, p.status, p.status_by, p.since_ns, seq),
+            *(int(p.blocked), p.updated_ns, p.status, p.status_by, p.since_ns, p.losses),
+            seq,
         ),
     )
 

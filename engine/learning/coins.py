@@ -65,9 +65,6 @@ REDUCED_DAYS = declare(
 
 PERSON = "person"
 
-ASKED_ABOUT = 4
-"""How often a person is asked to let a lock be tried again before it lapses by itself."""
-
 AUTO = "auto"
 """What a person writes to leave a coin to the learners again."""
 
@@ -158,7 +155,7 @@ class CoinScorer:
             why = f"below {get(REDUCE_WINRATE):.0%} and losing; so few trades prove nothing"
         else:
             return None
-        results.asked = results.trades
+        results.asked = len(results.decided)
         if score.status in (wanted, CoinStatus.BLACKLISTED):
             return None
         return self._suggest(score, results, wanted, why)
@@ -174,8 +171,10 @@ class CoinScorer:
         self, score: CoinScore, results: Results, wanted: CoinStatus, why: str
     ) -> Suggestion:
         days = REDUCED_DAYS if wanted is CoinStatus.REDUCED else UNBLACKLIST_DAYS
-        told = f"{score.wins} of {score.trades} won, {score.pnl_pct:+.2f} % in all: {why}"
+        decided = score.wins + score.losses
+        told = f"{score.wins} of {decided} won, {score.pnl_pct:+.2f} % in all: {why}"
         thin, locks = wanted is CoinStatus.REDUCED, wanted is CoinStatus.BLACKLISTED
+        told += stays(self._params) if locks else ""
         return Suggestion(
             target=Target(kind=TargetKind.COIN, name=score.symbol),
             after=_text(wanted),
@@ -184,7 +183,7 @@ class CoinScorer:
             who=self.name,
             reason=told,
             evidence=results.thin(why) if thin else results.evidence(why),
-            lasts_ns=int(self._params.get(days)) * DAY * (ASKED_ABOUT if locks else 1),
+            lasts_ns=0 if locks else int(self._params.get(days)) * DAY,
         )
 
     def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:
@@ -255,6 +254,13 @@ class CoinScorer:
         self._scores[target.name] = score
         self.told += 1
         return (CoinScored(time_ns=now_ns, coin=score),)
+
+
+def stays(params: Parameters) -> str:
+    """How long a lock lasts that rests on a verdict: opening it loosens risk, which is a
+    person's to say, so it has no end of its own."""
+    days = int(params.get(UNBLACKLIST_DAYS))
+    return f"; it stays until you let it be tried again, about which it asks every {days} days"
 
 
 def factor_of(params: Parameters, status: CoinStatus) -> float:

@@ -255,7 +255,7 @@ class ChangeLedger:
             after=after,
             state=ChangeState.APPLIED,
             applied_ns=now_ns,
-            ends_ns=now_ns + lasts_ns,
+            ends_ns=now_ns + lasts_ns if lasts_ns else 0,
         )
         watched = Watched.begin(applied, share(max(1, self._judged)))
         watched.change = watched.shown()
@@ -316,7 +316,8 @@ class ChangeLedger:
             records += self._refuse(change, now_ns, "nobody answered", Actor.ENGINE)
         for watched in list(self._watched.values()):
             change = watched.change
-            if change.state is not ChangeState.APPLIED or now_ns < change.ends_ns:
+            timed = change.state is ChangeState.APPLIED and change.ends_ns
+            if not timed or now_ns < change.ends_ns:
                 continue
             if change.kind is ChangeKind.PRECAUTION:
                 records += self._end(watched, ChangeState.EXPIRED, now_ns, "its time is over", "")

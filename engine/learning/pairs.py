@@ -25,12 +25,12 @@ from engine.core.parameters import Parameters
 from engine.core.records import PairScored
 from engine.learning.adjust import UNSET
 from engine.learning.coins import (
-    ASKED_ABOUT,
     MIN_TRADES,
     PERSON,
     REDUCE_WINRATE,
     UNBLACKLIST_DAYS,
     came_round,
+    stays,
 )
 from engine.learning.confidence import Sequence
 from engine.learning.order import TILT_SHOWN, tilt
@@ -79,6 +79,7 @@ class PairTable:
             self.score(trade.symbol, trade.strategy),
             trades=results.trades,
             wins=results.wins,
+            losses=results.losses,
             gross_mean=results.sequence.mean,
             gross_low=low,
             gross_high=high,
@@ -103,13 +104,15 @@ class PairTable:
         and loses all the same has bad exits, and is not a bad pair."""
         if not results.due(int(self._params.get(MIN_TRADES))):
             return None
-        rate = score.wins / score.trades
+        rate = score.win_rate
         if not score.gross_high < 0.0 or rate >= self._params.get(REDUCE_WINRATE):
             return None
-        results.asked = results.trades
+        results.asked = len(results.decided)
         if score.blocked:
             return None
-        why = f"{score.wins} of {score.trades} won, and the bound lies below zero"
+        decided = score.wins + score.losses
+        why = f"{score.wins} of {decided} won, and the bound lies below zero"
+        why += stays(self._params)
         return self._suggest(score, results, True, why)
 
     def _suggest(self, score: PairScore, results: Results, block: bool, why: str) -> Suggestion:
@@ -121,7 +124,7 @@ class PairTable:
             who=self.name,
             reason=why,
             evidence=results.evidence(why),
-            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS)) * DAY * (ASKED_ABOUT if block else 1),
+            lasts_ns=0 if block else int(self._params.get(UNBLACKLIST_DAYS)) * DAY,
         )
 
     def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:

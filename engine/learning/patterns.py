@@ -28,11 +28,11 @@ from engine.core.parameters import Parameters, declare, family_of
 from engine.core.records import PatternScored
 from engine.core.types import Direction
 from engine.learning.coins import (
-    ASKED_ABOUT,
     MIN_TRADES,
     PERSON,
     UNBLACKLIST_DAYS,
     came_round,
+    stays,
 )
 from engine.learning.confidence import Sequence
 from engine.learning.order import TILT_SHOWN, TILT_THIN
@@ -147,7 +147,7 @@ class PatternLibrary:
             wins=results.wins,
             losses=results.losses,
             pnl_pct=results.pnl_pct,
-            confidence=trusted / (weight + results.trades),
+            confidence=trusted / (weight + len(results.decided)),
             gross_low=low,
             gross_high=high,
             last_used_ns=now,
@@ -182,12 +182,12 @@ class PatternLibrary:
         below = float(self._params.get(DEACTIVATE_BELOW))
         if not (pattern.confidence < below and pattern.gross_high < 0.0 > pattern.pnl_pct):
             return None
-        results.asked = results.trades
+        results.asked = len(results.decided)
         if not pattern.active:
             return None
         why = (
             f"confidence {pattern.confidence:.2f} after {pattern.used} trades is below "
-            f"{below:.2f}, and the bound lies below zero"
+            f"{below:.2f}, and the bound lies below zero{stays(self._params)}"
         )
         return self._suggest(pattern, results, False, why)
 
@@ -200,9 +200,7 @@ class PatternLibrary:
             who=self.name,
             reason=why,
             evidence=results.evidence(why),
-            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS))
-            * DAY
-            * (ASKED_ABOUT if not active else 1),
+            lasts_ns=int(self._params.get(UNBLACKLIST_DAYS)) * DAY if active else 0,
         )
 
     def daily(self, now_ns: int, before_ns: int) -> Iterable[Suggestion]:

@@ -30,8 +30,8 @@ def share(number: int) -> float:
 class Results:
     """Closed trades of one kind: counts, sums, and the sequence of results in R before fees.
 
-    `ids` are the trades in the order in which they were counted; `asked` is how many there
-    were when something was last suggested because of them.
+    `decided` are those that were won or lost, `ids` are the trades in the order in which they
+    were counted; `asked` is how many were decided when something was last suggested.
     """
 
     sequence: Sequence
@@ -39,7 +39,9 @@ class Results:
     wins: int = 0
     won_pct: float = 0.0
     lost_pct: float = 0.0
+    scratched_pct: float = 0.0
     asked: int = 0
+    decided: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     late: deque[float] = field(default_factory=lambda: deque(maxlen=LATE))
 
@@ -47,11 +49,15 @@ class Results:
         """Count one trade; one without a known result in R is no observation."""
         trade = closed.trade
         self.trades += 1
-        if trade.won:
-            self.wins += 1
-            self.won_pct += trade.pnl_pct
+        if closed.scratch:
+            self.scratched_pct += trade.pnl_pct
         else:
-            self.lost_pct += trade.pnl_pct
+            self.decided.append(trade.id)
+            self.wins += trade.won
+            if trade.won:
+                self.won_pct += trade.pnl_pct
+            else:
+                self.lost_pct += trade.pnl_pct
         self.observe(trade.id, closed.gross_r)
 
     def observe(self, name: str, gross_r: float) -> None:
@@ -63,15 +69,15 @@ class Results:
 
     @property
     def losses(self) -> int:
-        return self.trades - self.wins
+        return len(self.decided) - self.wins
 
     @property
     def win_rate(self) -> float:
-        return self.wins / self.trades if self.trades else math.nan
+        return self.wins / len(self.decided) if self.decided else math.nan
 
     @property
     def pnl_pct(self) -> float:
-        return self.won_pct + self.lost_pct
+        return self.won_pct + self.lost_pct + self.scratched_pct
 
     @property
     def trend(self) -> float:
@@ -88,12 +94,12 @@ class Results:
         return self.sequence.low, self.sequence.high
 
     def due(self, least: int) -> bool:
-        """Whether enough trades have come since something was last suggested.
+        """Whether enough trades were won or lost since something was last suggested.
 
         It counts trades alone, so that the same history asks at the same trades whatever
         became of the suggestions.
         """
-        return self.trades >= least and self.trades - self.asked >= least
+        return len(self.decided) - self.asked >= least
 
     def evidence(self, note: str) -> Evidence:
         """The sequence with the trades behind it."""
@@ -104,8 +110,8 @@ class Results:
         return Evidence(
             metric="share of winners",
             unit="prob",
-            n=self.trades,
+            n=len(self.decided),
             mean=self.win_rate,
-            ids=tuple(self.ids),
+            ids=tuple(self.decided),
             note=note,
         )

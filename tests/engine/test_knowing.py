@@ -50,6 +50,7 @@ from engine.core.records import (
 from engine.core.types import Direction, Tick, TradeCondition
 from engine.journal.queries import Reader
 from engine.kernel.appraisal import Wish
+from engine.learning.insights import KEPT
 from engine.llm.knowing import told_knowledge
 from tests.engine.scripted import BTC, ETH, PRICE, Script
 from widgets.trades import TradesPanel
@@ -480,3 +481,18 @@ def test_what_was_asked_about_a_target_is_answered_by_setting_it(tmp_path: Path)
         [change] = learning.view().changes
         assert change.state is ChangeState.REFUSED
         assert "set it to reduced" in change.note
+
+
+def test_what_is_shown_of_knowledge_is_never_older_than_what_is_known(tmp_path: Path) -> None:
+    with Script(tmp_path) as script:
+        knowing, memory = script.kernel.knowing, script.desk.memory
+        for number in range(KEPT + 20):
+            knowing.found(
+                Insight(
+                    id=f"I-{number}", known_ns=script.now_ns + number % 3, source="statistics",
+                    kind=InsightKind.PROBLEM, text=f"{number}",
+                )
+            )  # fmt: skip
+            shown = knowing.knowledge()
+            assert shown.insights == memory.insights.known(script.now_ns)
+            assert knowing.knowledge() is shown

@@ -57,11 +57,12 @@ def db(tmp_path: Path) -> Path:
                     timeframe="15m", approval="review", profile="balanced", cash="1000",
                     resumed=False, parameters={},
                 ),
-                CoinScored(time_ns=START, coin=CoinScore(symbol=BTC, trades=5, wins=1)),
+                CoinScored(time_ns=START, coin=CoinScore(symbol=BTC, trades=5, wins=1, losses=4)),
                 CoinScored(
                     time_ns=START,
                     coin=CoinScore(
-                        symbol=BTC, trades=6, wins=1, status=CoinStatus.REDUCED, status_by="C-1"
+                        symbol=BTC, trades=6, wins=1, losses=5, status=CoinStatus.REDUCED,
+                        status_by="C-1",
                     ),
                 ),
                 RuleSet(time_ns=START, rule=RULE, who="person"),

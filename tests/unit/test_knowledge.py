@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import pytest
@@ -402,3 +403,49 @@ def test_a_rule_weighs_only_what_it_holds_for() -> None:
         assert weigh(target, value, opportunity()) == weight
         assert weigh(target, value, opportunity(opened_ns=SUNDAY + DAY)) == 1.0
         assert weigh(target, value, opportunity(vol_level="LOW")) == 1.0
+
+
+def test_a_trade_left_at_break_even_is_neither_won_nor_lost() -> None:
+    """Stops at break-even come back with their costs; a coin is no worse for that."""
+    # At a risk of two percent and costs of 0.2 %: net 0.0, −0.1, +0.1 and −0.19 %.
+    flat = [0.1, 0.05, 0.15, 0.005]
+    memory, said = taught(flat * 5)
+    score = memory.coins.score(BTC)
+    assert (score.trades, score.wins, score.losses) == (20, 0, 0)
+    assert math.isnan(score.win_rate)
+    assert score.pnl_pct < 0.0
+    assert said == []
+    # A price that went against the entry is a loss, however little, and enough is a win.
+    memory, said = taught([-0.01, 0.21] * 3)
+    score = memory.coins.score(BTC)
+    assert (score.wins, score.losses) == (3, 3)
+    [pattern] = memory.patterns.patterns()
+    assert pattern.confidence == pytest.approx(0.5)
+
+
+def test_a_reduction_counts_only_what_was_won_or_lost() -> None:
+    _, said = taught([0.1] * 30 + [-1.0] * 4)
+    assert said == []
+    _, said = taught([0.1] * 30 + [-1.0] * 5)
+    [one] = [each for each in said if each.target.kind is TargetKind.COIN]
+    assert (one.after, one.evidence.n, len(one.evidence.ids)) == ('"reduced"', 5, 5)
+
+
+def test_a_lock_stays_until_somebody_answers() -> None:
+    """What a person is not there to loosen is not loosened by time."""
+    memory, said = taught([-1.0] * 60)
+    lock = next(each for each in said if each.after == '"blacklisted"')
+    assert lock.lasts_ns == 0
+    assert "stays until you" in lock.reason
+    params = Parameters()
+    names = iter(range(1, 99))
+    ledger = ChangeLedger(params, memory.appliers(), lambda: f"C-{next(names)}")
+    ledger.suggest(lock, START)
+    asked = 0
+    for day in range(400):
+        now = START + day * DAY
+        ledger.tick(now)
+        for one in memory.coins.daily(now, now - DAY):
+            asked += bool(ledger.suggest(one, now))
+    assert memory.coins.score(BTC).status is CoinStatus.BLACKLISTED
+    assert asked > 20

@@ -47,7 +47,7 @@ GOOD = CoinScore(
     avg_loser_pct=-1.0, gross_mean=0.5, gross_low=0.2, gross_high=0.8, trend=-0.4,
 )  # fmt: skip
 PAIR = PairScore(
-    symbol=BTC, strategy=STRATEGY, trades=40, wins=8, gross_mean=-0.5, gross_low=-0.8,
+    symbol=BTC, strategy=STRATEGY, trades=40, wins=8, losses=32, gross_mean=-0.5, gross_low=-0.8,
     gross_high=-0.2,
 )  # fmt: skip
 SEEN = Pattern(
@@ -67,7 +67,7 @@ REWORDED = replace(LESSON, said="only Mondays lose", set_ns=START)
 
 
 def results(trades: int = 40) -> Results:
-    kept = Results(Sequence(), trades=trades)
+    kept = Results(Sequence(), trades=trades, decided=["T-1"] * trades)
     for _ in range(trades):
         kept.observe("T-1", -0.5)
     return kept
@@ -224,6 +224,7 @@ CONSUMERS: dict[type[Any], dict[str, Consumer]] = {
         "strategy": (pair_order, PAIR, {"strategy": "rsi_reversion"}),
         "trades": (pair_order, PAIR, {"trades": 4}),
         "wins": (pair_verdict, PAIR, {"wins": 30}),
+        "losses": (pair_verdict, PAIR, {"losses": 5}),
         "gross_mean": (pair_order, PAIR, {"gross_mean": -0.1}),
         "gross_low": (
             pair_order,
