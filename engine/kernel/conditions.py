@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from engine.core.clock import SECOND
 from engine.core.records import ConditionChanged
-from engine.core.types import TradeCondition
+from engine.core.types import Direction, TradeCondition
 from engine.core.views import LlmView
 from engine.kernel.calls import Verdicts, keep_call
 from engine.kernel.desk import Desk
@@ -17,7 +17,7 @@ from engine.learning.patterns import named
 from engine.llm.checks import condition_of, refusal
 from engine.llm.replies import Role
 from engine.llm.rules import RULES
-from engine.llm.settings import LIFETIME, MOST
+from engine.llm.settings import LIFETIME, MOST, SAME_WITHIN
 from engine.llm.situation import Draft, Situation
 from engine.llm.strategist import MODEL, Spoken
 
@@ -70,8 +70,8 @@ class Conditions:
     def _take(self, spoken: Spoken, situation: Situation) -> None:
         """Arm what passes, withdraw what isn't said any more, and keep who said what.
 
-        What was armed already and is said again stays as it is, for longer. The rules say the
-        same until something that they read has changed; only then there is anything to tell.
+        What was armed already and is said again of the same levels stays as it is, for longer;
+        where nothing else is said there is nothing to tell.
         """
         desk = self._desk
         earlier = self._standing()
@@ -80,7 +80,7 @@ class Conditions:
             desk.sniper.disarm(condition.id)
         withdrawn = [self._changed(c, "withdrawn", "the strategist spoke again") for c in earlier]
         desk.used.said_ns = desk.now_ns
-        told = (spoken.speaker, spoken.why_rules, verdicts)
+        told = (spoken.speaker, spoken.why_rules, tuple(sorted(verdicts)))
         if spoken.reply is None and not withdrawn and not changes and told == self._told:
             return
         self._told = told
@@ -104,18 +104,19 @@ class Conditions:
         verdicts: list[tuple[str, str]] = []
         for draft in spoken.drafts[: int(desk.params.get(MOST))]:
             state = situation.of(draft.symbol)
-            name = f"{draft.direction} {draft.symbol} at {draft.entry:.8g}"
+            name = _name(draft.direction, draft.symbol, draft.entry)
             why = refusal(draft, state, desk.params)
             why = why or desk.memory.patterns.refusal(named(draft.pattern))
             if why or state is None:
                 verdicts.append(("", f"{name} refused: {why}"))
                 continue
-            same = next((c for c in earlier if _same(c, draft, spoken.strategy)), None)
+            within = float(desk.params.get(SAME_WITHIN, draft.symbol))
+            same = next((c for c in earlier if _same(c, draft, spoken.strategy, within)), None)
             if same is not None:
                 earlier.remove(same)
                 valid_sec = min(draft.valid_sec, int(desk.params.get(LIFETIME)))
                 desk.sniper.extend(same.id, desk.now_ns + valid_sec * SECOND)
-                verdicts.append((same.id, f"{name} armed: {draft.reasoning}"))
+                verdicts.append((same.id, _armed(same)))
                 continue
             condition = condition_of(
                 draft, state, desk.params, desk.ids.next("TC"), desk.now_ns, spoken.strategy
@@ -125,7 +126,7 @@ class Conditions:
                 verdicts.append(("", f"{name} refused: {why}"))
                 continue
             changes.append(self._changed(condition, "armed", f"by {spoken.speaker}"))
-            verdicts.append((condition.id, f"{name} armed: {draft.reasoning}"))
+            verdicts.append((condition.id, _armed(condition)))
         return changes, tuple(verdicts)
 
     def _changed(self, condition: TradeCondition, state: str, why: str) -> ConditionChanged:
@@ -147,15 +148,31 @@ class Conditions:
         )
 
 
-def _same(condition: TradeCondition, draft: Draft, strategy: str) -> bool:
-    """Whether this is what the condition was made of, word by word."""
+def _name(direction: Direction, symbol: str, entry: float) -> str:
+    return f"{direction} {symbol} at {entry:.8g}"
+
+
+def _armed(condition: TradeCondition) -> str:
+    name = _name(condition.direction, condition.symbol, condition.trigger)
+    return f"{name} armed: {condition.reasoning}"
+
+
+def _same(condition: TradeCondition, draft: Draft, strategy: str, within: float) -> bool:
+    """Whether a draft says what this condition says already, of the same levels.
+
+    Each of its prices lies within that share of what the condition risks; the average range
+    moves them a little with every bar while the level stands where it stood. What a model
+    gives as its reason is part of what it says, while the rules' reason names the moment.
+    """
+    prices = (condition.trigger, condition.stop, *condition.targets)
+    drafted = (draft.entry, draft.stop, *draft.targets)
+    near = within * abs(condition.trigger - condition.stop)
     return (
         condition.symbol == draft.symbol
         and condition.direction is draft.direction
-        and condition.trigger == draft.entry
-        and condition.stop == draft.stop
-        and condition.targets == draft.targets
         and condition.strategy == strategy
         and condition.pattern == draft.pattern
-        and condition.reasoning == draft.reasoning
+        and len(prices) == len(drafted)
+        and all(abs(now - then) <= near for now, then in zip(drafted, prices, strict=True))
+        and (strategy == RULES or condition.reasoning == draft.reasoning)
     )

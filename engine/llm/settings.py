@@ -56,6 +56,10 @@ BREAK_ATR = declare(
     "strategist.break_atr", 0.25, low=0.05, high=1.0, step=0.05, unit="ATR", scopes="GRY",
     doc="How far beyond a level the rules want the price before they call it broken.",
 )  # fmt: skip
+SAME_WITHIN = declare(
+    "strategist.same_within_r", 0.25, low=0.0, high=1.0, step=0.05, unit="R", scopes="GY",
+    doc="How far a condition's prices may move, in what it risks, and still be the same one.",
+)  # fmt: skip
 REWARD_RISK = declare(
     "strategist.reward_risk", 2.0, low=1.0, high=5.0, step=0.25, unit="R", scopes="GRY",
     doc="The rules' first target, in multiples of what the stop loses.",

@@ -23,6 +23,7 @@ from engine.llm.client import THREAD, OllamaClient
 from engine.llm.line import GRACE_NS
 from engine.llm.replies import Ask
 from engine.llm.rules import RULES
+from engine.llm.settings import INTERVAL, SAME_WITHIN
 from engine.llm.strategist import MODEL
 from tests.engine.scripted import BTC, ETH, PRICE, Script
 from tests.faults import ollama
@@ -298,12 +299,60 @@ def test_a_simulation_is_the_same_run_twice_with_the_rules_and_silent_where_aske
     first = simulated(tmp_path, "a", strategist="always")
     assert first == simulated(tmp_path, "b", strategist="always")
     spoken = [line for line in first if "LlmCalled" in line]
-    assert len(spoken) > 20
+    assert len(spoken) > 10
     assert all("speaker='rules'" in line for line in spoken)
     assert any("state='armed'" in line for line in first)
     silent = simulated(tmp_path, "c", strategist="live")
     assert not any("LlmCalled" in line or "ConditionChanged" in line for line in silent)
     assert not any(thread.name == THREAD for thread in running_threads())
+
+
+def test_a_condition_is_replaced_only_where_its_levels_have_moved(tmp_path: Path) -> None:
+    engine = sim_engine(tmp_path, "levels")
+    within = float(engine.desk.params.get(SAME_WITHIN))
+    engine.kernel.run()
+    with Reader(engine.path) as reader:
+        events = sorted(reader.events(limit=-1), key=lambda event: event.seq)
+    told = [e.record for e in events if isinstance(e.record, ConditionChanged)]
+    assert len({one.condition.id for one in told if one.state == "armed"}) == sum(
+        one.state == "armed" for one in told
+    )
+    replaced = 0
+    for gone in (one for one in told if one.state == "withdrawn"):
+        for new in (n for n in told if n.state == "armed" and n.time_ns == gone.time_ns):
+            before, after = gone.condition, new.condition
+            if (before.symbol, before.direction, before.pattern) != (
+                after.symbol, after.direction, after.pattern,
+            ):  # fmt: skip
+                continue
+            replaced += 1
+            prices = zip(
+                (before.trigger, before.stop, *before.targets),
+                (after.trigger, after.stop, *after.targets),
+                strict=True,
+            )
+            risk = abs(before.trigger - before.stop)
+            assert max(abs(a - b) for a, b in prices) > within * risk
+    assert replaced
+
+
+def test_what_is_said_again_of_the_same_levels_keeps_its_id_and_waits_on(tmp_path: Path) -> None:
+    said = wanted(entry=60_300.0, stop=59_700.0, targets=[61_500.0])
+    near = {**said, "entry": 60_301.0, "stop": 59_701.0}
+    with (
+        Ollama(says(answer(said)), says(answer(near))) as server,
+        live(tmp_path, server.host) as script,
+    ):
+        heard(script)
+        [first] = armed(script)
+        script.desk.params.set(INTERVAL.name, 1, "test")
+        while len(server.asked) < 2 and not waiting(script):
+            script.cycle()
+        heard(script, calls=2)
+        [kept] = armed(script)
+        assert (kept.id, kept.trigger) == (first.id, 60_300.0)
+        assert kept.valid_until_ns > first.valid_until_ns
+        assert [record.state for record in script.records(ConditionChanged)] == ["armed"]
 
 
 def test_markup_and_escapes_arrive_as_plain_text(tmp_path: Path) -> None:
