@@ -170,6 +170,26 @@ class Denied(Record, frozen=True, tag="denial"):
     quantity: str
 
 
+class EntryHeld(Record, frozen=True, tag="held"):
+    """An entry that waits for the advisor's word, with all that its counterfactual needs.
+
+    Journaled once when it begins to wait and once, `over`, when it waits no longer: one of
+    which only the first is there was lost by a stop of the engine, and is told at its next start.
+    """
+
+    id: str
+    symbol: str
+    decision: str
+    direction: Direction
+    price: float
+    stop: float
+    target: float
+    strategy: str
+    regime: str
+    score: float
+    over: bool = False
+
+
 class ControlChanged(Record, frozen=True, tag="control"):
     """The control state moved."""
 
@@ -487,6 +507,7 @@ AnyRecord = (
     | Decided
     | Signalled
     | Denied
+    | EntryHeld
     | ControlChanged
     | BreakerChanged
     | Accounted

@@ -239,6 +239,14 @@ def _opportunity(record: r.OpportunityEnded) -> Words:
     return Actor.ENGINE, text, wanted.id, wanted.symbol
 
 
+def _held(record: r.EntryHeld) -> Words | None:
+    """The wait alone: how it ended, the decision and the denial tell."""
+    if record.over:
+        return None
+    text = f"{record.direction} by {record.strategy} waits for the advisor"
+    return Actor.ENGINE, text, record.decision, record.symbol
+
+
 def _insight(record: r.InsightFound) -> Words:
     found = record.insight
     about = found.symbols[0] if len(found.symbols) == 1 else ""
@@ -264,6 +272,7 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.BreakerChanged: _breaker,
     r.RegimeChanged: _regime,
     r.ConditionChanged: _condition,
+    r.EntryHeld: _held,
     r.LlmCalled: _llm,
     r.Cooldown: _cooldown,
     r.ParameterSet: _parameter,

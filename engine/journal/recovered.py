@@ -23,6 +23,7 @@ from engine.core.records import (
     Cooldown,
     Cursor,
     Entering,
+    EntryHeld,
     Filled,
     Followed,
     FollowedUp,
@@ -110,6 +111,8 @@ class Recovered(Value, frozen=True):
     entering: dict[str, Entering] = msgspec.field(default_factory=dict)
     followed: tuple[Counterfactual, ...] = ()
     lived: Lived = Lived()
+    held: tuple[EntryHeld, ...] = ()
+    """Entries that waited for the advisor when the engine stopped."""
     protected: tuple[AnyRecord, ...] = ()
     """The newest states and ends of positions, for who draws how they were protected."""
 
@@ -149,6 +152,7 @@ _WHOLE = frozenset(
         "cooldown",
         "parameter",
         "aftermath",
+        "held",
     )
 )
 _NAMED = frozenset(("decision", "counterfactual", "order", "proposal", "trade", "position"))
@@ -186,6 +190,7 @@ class Fold:
         self._followed: deque[str] = deque(maxlen=RECENT_FOLLOWED)
         self._run: RunStarted | None = None
         self._control: ControlChanged | None = None
+        self._held: dict[str, EntryHeld] = {}
         self._breakers: dict[str, BreakerView] = {}
         self._lived = LivedFold()
         self._cursor = ""
@@ -263,6 +268,9 @@ class Fold:
             case ConditionChanged(condition=condition, state=state):
                 _keep(self._conditions, condition.id, condition, state == "armed")
                 self._used(condition.id)
+            case EntryHeld():
+                _keep(self._held, record.id, record, not record.over)
+                self._used(record.id)
             case ControlChanged():
                 self._control = record
             case BreakerChanged(breaker=breaker):
@@ -336,6 +344,7 @@ class Fold:
             lived=self._lived.result(),
             learned=self._learned.result(),
             scored=self._scored.result(),
+            held=tuple(self._held.values()),
         )
 
 

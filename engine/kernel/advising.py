@@ -4,6 +4,10 @@ Votes decide first, without it. An entry that they want is held while the model 
 answer becomes the fifth vote and the decision is made again, under an id of its own. It can
 only tighten: agreeing adds no confidence, holding back takes some or turns the decision into
 HOLD. Exits, conditions at their price and a person's orders never come here.
+
+An entry that waits is journaled. What waited when the engine stopped is not sent after a restart,
+whose market is another one: it has expired, is followed like any refusal, and the next decision on
+its symbol is quoted and gated anew.
 """
 
 from __future__ import annotations
@@ -13,9 +17,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from msgspec.structs import replace as replace_held
+
 from engine.core.clock import SECOND
-from engine.core.records import Decided
-from engine.core.types import Action, Decision
+from engine.core.records import Decided, EntryHeld, Noted
+from engine.core.types import Action, Actor, Decision
 from engine.core.views import LlmView
 from engine.decision.combine import Combiner
 from engine.decision.sources import DecisionContext, Opinion, TechnicalSource
@@ -32,6 +38,9 @@ from engine.llm.replies import Ask, Outcome, Reply, Role
 from engine.llm.settings import OVERRIDE, TIMEOUT
 
 WHO = "advisor"
+
+LOST = "lost"
+"""What an entry was that waited while the engine stopped."""
 
 MOST_HELD = 8
 """Entries that may wait at a time; a further one goes on without the advisor."""
@@ -70,6 +79,7 @@ class Advising:
         self._entries = entries
         self._situations = situations
         self._held: deque[_Held] = deque()
+        self._lost: list[EntryHeld] = []
         self.ready: Callable[[], None] = lambda: None
 
     @property
@@ -100,10 +110,65 @@ class Advising:
             self._held.remove(held)
             candidate.symbol.awaits = ""
             return False
+        desk.record(self._waits(held))
         return True
+
+    def _waits(self, held: _Held, over: bool = False) -> EntryHeld:
+        wish, symbol = held.candidate.wish, held.candidate.symbol
+        return EntryHeld(
+            time_ns=self._desk.now_ns,
+            id=held.id,
+            symbol=symbol.symbol,
+            decision=held.candidate.decision.id,
+            direction=wish.direction,
+            price=symbol.last,
+            stop=wish.stop,
+            target=wish.target,
+            strategy=wish.strategy,
+            regime=symbol.label,
+            score=held.candidate.decision.confidence,
+            over=over,
+        )
+
+    def restore(self, held: tuple[EntryHeld, ...]) -> None:
+        """What waited when the engine stopped; told once its symbol has a price again."""
+        desk = self._desk
+        for one in held:
+            if one.symbol in desk.symbols:
+                self._lost.append(one)
+                continue
+            desk.record(replace_held(one, time_ns=desk.now_ns, over=True))
+            desk.note(f"the {one.direction} that waited for the advisor is over: not followed now",
+                      ref=one.decision, symbol=one.symbol)  # fmt: skip
+
+    def _tell_lost(self) -> None:
+        for one in [each for each in self._lost if self._desk.symbols[each.symbol].ready]:
+            self._lost.remove(one)
+            self._expire(one)
+
+    def _expire(self, one: EntryHeld) -> None:
+        """Follow it from the first price at which it could have been sent after all."""
+        desk = self._desk
+        said = Noted(
+            time_ns=desk.now_ns, who=Actor.ENGINE, ref=one.decision, symbol=one.symbol,
+            text=f"{one.direction} at {one.price:.8g} expired: the engine stopped while it waited "
+            f"for the advisor ({one.id}); the next decision is quoted and gated anew",
+        )  # fmt: skip
+        self._entries.follower.add(
+            Unmade(
+                id=desk.ids.next("X"), symbol=one.symbol, kind=LOST, code=one.decision,
+                direction=one.direction, price=desk.symbols[one.symbol].last, stop=one.stop,
+                targets=(one.target,) if math.isfinite(one.target) else (),
+                strategy=one.strategy, regime=one.regime, score=one.score, who="engine",
+            ),
+            said,
+            replace_held(one, time_ns=desk.now_ns, over=True),
+        )  # fmt: skip
 
     def look(self) -> None:
         """Take what was answered, and ask for the next. Asked on every turn of the loop."""
+        if self._lost:
+            self._tell_lost()
         if not self._held:
             return
         line = self.line
@@ -114,14 +179,17 @@ class Advising:
                 return
             held = self._held.popleft()
             self._heard(held, reply)
+            self._desk.record(self._waits(held, over=True))
         while self._held and not line.waiting:
             held = self._held[0]
             if self._desk.now_ns >= held.until_ns:
                 self._held.popleft()
                 self._go_on(held, _neutral("too slow: others were asked first"))
+                self._desk.record(self._waits(held, over=True))
             elif not self._begin(held):
                 self._held.popleft()
                 self._go_on(held, None)
+                self._desk.record(self._waits(held, over=True))
 
     def _begin(self, held: _Held) -> bool:
         line, desk = self.line, self._desk
@@ -137,6 +205,7 @@ class Advising:
         if line is not None and self._held and self._held[0] is held:
             line.drop()
         self._held.remove(held)
+        self._desk.record(self._waits(held, over=True))
 
     def _asked(self, candidate: Candidate) -> Asked:
         wish, decision = candidate.wish, candidate.decision

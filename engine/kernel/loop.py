@@ -182,6 +182,7 @@ class Kernel:
         self.reflecting.restore(
             one.entry for one in recovered.lived.trades if isinstance(one, TradeJournalled)
         )
+        self.advising.restore(recovered.held)
         self.intake.meanwhile.begin()
         self.knowing.adopt()
 

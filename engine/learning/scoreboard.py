@@ -203,6 +203,8 @@ def fold(records: Iterable[AnyRecord], *, names: bool = False) -> Scoreboard:
 
 def _refuser(one: Counterfactual) -> Key:
     """Who refused it, and by what: a proposal that nobody answered is the person's too."""
+    if one.kind == "lost":
+        return "engine", "lost by a restart"
     if one.kind in _ANSWERS:
         return (one.who if one.who in ADVISERS else "person"), _ANSWERS[one.kind]
     adviser = one.code.partition("_")[0]

@@ -11,14 +11,14 @@ import pytest
 from app.machine import SAME, TimeMachine
 from engine.core.clock import SECOND, monotonic_ns, pause
 from engine.core.config import LlmSection
-from engine.core.records import Decided, LlmCalled
+from engine.core.records import Decided, EntryHeld, LlmCalled, Noted
 from engine.core.types import Action, Decision, Vote
 from engine.core.views import LlmView
 from engine.journal.queries import Reader
 from engine.llm.line import Line
 from engine.llm.recorded import RecordedModel
 from engine.llm.replies import Role
-from tests.engine.scripted import BTC, Script
+from tests.engine.scripted import BTC, PRICE, Script
 from tests.faults import ollama
 from tests.faults.ollama import ADVISOR, Behaviour, Ollama, advice, says
 from tests.llm_help import unused_port
@@ -224,3 +224,52 @@ def test_recorded_advice_is_heard_at_its_time_in_a_replay(tmp_path: Path) -> Non
             seen.append([msgspec.structs.replace(one, prompt="") for one in (call,)])
             assert advised(script).action is Action.HOLD
     assert seen[0] == seen[1]
+
+
+def test_an_entry_that_waited_when_the_engine_stopped_is_expired_and_followed(
+    tmp_path: Path,
+) -> None:
+    """Never sent from before a restart; told, counted, and decided on anew at the next bar."""
+    with Ollama() as server, live(tmp_path, server.host, timeout=60) as script:
+        server.defaults[ADVISOR] = ollama.silent
+        script.want()
+        [waits] = script.records(EntryHeld)
+        assert (waits.symbol, waits.over) == (BTC, False)
+        script.crash()
+    with (
+        Ollama() as server,
+        script.again(
+            tmp_path, llm=LlmSection.model_validate({"host": server.host, "timeout": 5})
+        ) as again,
+    ):
+        server.defaults[ADVISOR] = told(confidence=1.0)
+        again.price(again.desk.symbols[BTC].last or PRICE)
+        assert not again.desk.proposals.waiting()
+        assert [one.over for one in again.records(EntryHeld)] == [False, True]
+        [note] = [one for one in again.records(Noted) if "expired" in one.text]
+        assert note.ref == waits.decision
+        [followed] = again.kernel.entries.follower.running()
+        assert (followed.view.kind, followed.view.code) == ("lost", waits.decision)
+        again.close_bar()
+        wanted(again)
+        [proposal] = again.desk.proposals.waiting()
+        assert proposal.decision != waits.decision
+        assert [one.over for one in again.records(EntryHeld)] == [False, True, False, True]
+        again.crash()
+    with again.again(tmp_path) as third:
+        third.price(third.desk.symbols[BTC].last or PRICE)
+        assert len([one for one in third.records(Noted) if "expired: the engine" in one.text]) == 1
+
+
+def test_every_wait_that_ends_is_told_to_be_over(tmp_path: Path) -> None:
+    with Ollama() as server, live(tmp_path, server.host) as script:
+        server.defaults[ADVISOR] = told("hold", confidence=0.9)
+        wanted(script)
+        script.wait(900)
+        server.defaults[ADVISOR] = ollama.refuses(500, "boom")
+        wanted(script)
+        over: dict[str, list[bool]] = {}
+        for one in script.records(EntryHeld):
+            over.setdefault(one.id, []).append(one.over)
+        assert over
+        assert all(told == [False, True] for told in over.values())
