@@ -29,6 +29,7 @@ from app import (
     worth,
 )
 from app.dashboard import PORT, DashboardOption, PortOption
+from app.engineoptions import EngineOptions, duration, takes_engine_options
 from app.launch import Looks, complain, config_folder, open_screen
 from app.options import Join
 from engine.core.config import Config, Loaded, load
@@ -44,35 +45,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-FeedOption = Annotated[str | None, typer.Option("--feed", help="live, sim or replay:PATH")]
-ReplayOption = Annotated[Path | None, typer.Option("--replay", help="short for --feed replay:PATH")]
-SymbolsOption = Annotated[str | None, typer.Option("--symbols", help="BTC/USDT,ETH/USDT,…")]
-TimeframeOption = Annotated[str | None, typer.Option("--timeframe", help="decision bar, 15m")]
-SpeedOption = Annotated[str | None, typer.Option("--speed", help="times real time, or max")]
-SeedOption = Annotated[int | None, typer.Option("--seed", help="repeats a run")]
-ModeOption = Annotated[str | None, typer.Option("--mode", help="paper")]
-ApprovalOption = Annotated[
-    str | None, typer.Option("--approval", help="review, auto, review-above")
-]
-ProfileOption = Annotated[str | None, typer.Option("--profile", help="conservative, balanced, …")]
-DbOption = Annotated[Path | None, typer.Option("--db", help="the journal file")]
-CashOption = Annotated[str | None, typer.Option("--cash", help="starting cash of a new journal")]
 LastingOption = Annotated[str | None, typer.Option("--for", help="engine time, such as 8h or 30d")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="PARAMETER=VALUE, repeatable")]
-ResumeOption = Annotated[bool, typer.Option("--resume", help="go on with the journal of a replay")]
-FromOption = Annotated[str | None, typer.Option("--from", help="first moment of a recording, ISO")]
-ToOption = Annotated[str | None, typer.Option("--to", help="last moment of a recording, ISO")]
-FundingOption = Annotated[
-    Path | None, typer.Option("--funding", help="recorded funding rates of perpetuals")
-]
-MarksOption = Annotated[
-    Path | None, typer.Option("--marks", help="recorded mark prices of perpetuals")
-]
-RepliesOption = Annotated[
-    Path | None, typer.Option("--llm-replies", help="recorded replies of the model, for a replay")
-]
-EdgeOption = Annotated[float | None, typer.Option("--sim-edge", help="planted edge, 0 is none")]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="a configuration file")]
+AckLogOption = Annotated[Path | None, typer.Option(help="append each committed fill id")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object instead of text")]
 
 
@@ -102,28 +76,10 @@ def run(arguments: list[str]) -> int:
 
 
 @app.callback(invoke_without_command=True)
+@takes_engine_options
 def screen(
     context: typer.Context,
-    feed: FeedOption = None,
-    replay: ReplayOption = None,
-    symbols: SymbolsOption = None,
-    timeframe: TimeframeOption = None,
-    speed: SpeedOption = None,
-    seed: SeedOption = None,
-    mode: ModeOption = None,
-    approval: ApprovalOption = None,
-    profile: ProfileOption = None,
-    db: DbOption = None,
-    cash: CashOption = None,
-    settings: SetOption = None,
-    resume: ResumeOption = False,
-    start: FromOption = None,
-    end: ToOption = None,
-    sim_edge: EdgeOption = None,
-    funding: FundingOption = None,
-    marks: MarksOption = None,
-    llm_replies: RepliesOption = None,
-    config: ConfigOption = None,
+    options: EngineOptions,
     theme: Annotated[str | None, typer.Option(help="a theme's name")] = None,
     hz: Annotated[float | None, typer.Option(help="samples a second")] = None,
     low_color: Annotated[bool, typer.Option("--low-color", help="sixteen colours")] = False,
@@ -139,34 +95,17 @@ def screen(
     """Open the screen (the default), or run one of the commands below."""
     if context.invoked_subcommand is not None:
         return None
-    overrides = _overrides(
-        feed=_feed(feed, replay), symbols=symbols, timeframe=timeframe, speed=_speed(speed),
-        seed=seed, mode=mode, approval=approval, profile=profile, cash=cash, sim_edge=sim_edge,
-    )  # fmt: skip
-    overrides |= {
-        ("paths", "db"): str(db) if db else None,
-        ("screen", "theme"): theme,
-        ("screen", "hz"): hz,
-        ("screen", "low_color"): low_color or None,
-        ("screen", "mouse"): False if no_mouse else None,
-        ("screen", "readonly"): readonly or None,
-    }
-    loaded = load(config, overrides)
-    from app.compose import RunOptions
-
-    options = RunOptions(
-        screen=True,
-        funding=funding,
-        marks=marks,
-        llm_replies=llm_replies,
-        resume=resume,
-        start=_moment(start, "--from"),
-        end=_moment(end, "--to"),
-        settings=parse_settings(settings),
-        timeframe_given="engine.timeframe" in loaded.origins,
-        symbols_given="engine.symbols" in loaded.origins,
+    loaded = options.load(
+        {
+            ("screen", "theme"): theme,
+            ("screen", "hz"): hz,
+            ("screen", "low_color"): low_color or None,
+            ("screen", "mouse"): False if no_mouse else None,
+            ("screen", "readonly"): readonly or None,
+        }
     )
-    return open_screen(_looks(loaded, options, port if web_view else None, attach))
+    asked = options.run(loaded, screen=True)
+    return open_screen(_looks(loaded, asked, port if web_view else None, attach))
 
 
 def _looks(loaded: Loaded, options: Any, port: int | None, join: Join) -> Looks:
@@ -182,30 +121,12 @@ def _looks(loaded: Loaded, options: Any, port: int | None, join: Join) -> Looks:
 
 
 @app.command("run")
+@takes_engine_options
 def run_engine(
+    options: EngineOptions,
     no_screen: Annotated[bool, typer.Option("--no-screen", help="without a terminal")] = False,
-    feed: FeedOption = None,
-    replay: ReplayOption = None,
-    symbols: SymbolsOption = None,
-    timeframe: TimeframeOption = None,
-    speed: SpeedOption = None,
-    seed: SeedOption = None,
-    mode: ModeOption = None,
-    approval: ApprovalOption = None,
-    profile: ProfileOption = None,
-    db: DbOption = None,
-    cash: CashOption = None,
     lasting: LastingOption = None,
-    settings: SetOption = None,
-    resume: ResumeOption = False,
-    start: FromOption = None,
-    end: ToOption = None,
-    sim_edge: EdgeOption = None,
-    funding: FundingOption = None,
-    marks: MarksOption = None,
-    llm_replies: RepliesOption = None,
-    config: ConfigOption = None,
-    ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
+    ack_log: AckLogOption = None,
     as_json: JsonOption = False,
 ) -> int:
     """Run the engine without a screen until the market, --for or a signal ends it."""
@@ -213,151 +134,30 @@ def run_engine(
         raise ConfigError(
             "`run` is for running without a screen", "add --no-screen, or leave `run`"
         )
-    loaded = load(
-        config,
-        _overrides(
-            feed=_feed(feed, replay),
-            symbols=symbols,
-            timeframe=timeframe,
-            speed=_speed(speed),
-            seed=seed,
-            mode=mode,
-            approval=approval,
-            profile=profile,
-            cash=cash,
-            sim_edge=sim_edge,
-        )
-        | {("paths", "db"): str(db) if db else None},
-    )
-    from app.compose import RunOptions
     from app.headless import run_headless
 
-    options = RunOptions(
-        resume=resume,
-        start=_moment(start, "--from"),
-        end=_moment(end, "--to"),
-        lasting=_duration(lasting),
-        ack_log=ack_log,
-        funding=funding,
-        marks=marks,
-        llm_replies=llm_replies,
-        settings=parse_settings(settings),
-        publish_hz=1.0,
-        timeframe_given="engine.timeframe" in loaded.origins,
-        symbols_given="engine.symbols" in loaded.origins,
-    )
-    return run_headless(loaded.config, options, as_json=as_json)
+    loaded = options.load()
+    asked = options.run(loaded, lasting=duration(lasting), ack_log=ack_log, publish_hz=1.0)
+    return run_headless(loaded.config, asked, as_json=as_json)
 
 
 @app.command("serve")
+@takes_engine_options
 def serve_engine(
-    feed: FeedOption = None,
-    replay: ReplayOption = None,
-    symbols: SymbolsOption = None,
-    timeframe: TimeframeOption = None,
-    speed: SpeedOption = None,
-    seed: SeedOption = None,
-    mode: ModeOption = None,
-    approval: ApprovalOption = None,
-    profile: ProfileOption = None,
-    db: DbOption = None,
-    cash: CashOption = None,
+    options: EngineOptions,
     lasting: LastingOption = None,
-    settings: SetOption = None,
-    resume: ResumeOption = False,
-    start: FromOption = None,
-    end: ToOption = None,
-    sim_edge: EdgeOption = None,
-    funding: FundingOption = None,
-    marks: MarksOption = None,
-    llm_replies: RepliesOption = None,
-    config: ConfigOption = None,
     socket: Annotated[Path | None, typer.Option("--socket", help="where to listen")] = None,
-    ack_log: Annotated[Path | None, typer.Option(help="append each committed fill id")] = None,
+    ack_log: AckLogOption = None,
     web_view: DashboardOption = False,
     port: PortOption = PORT,
     as_json: JsonOption = False,
 ) -> int:
     """Run the engine without a screen, for screens that `attach`, until a signal ends it."""
-    overrides = _overrides(
-        feed=_feed(feed, replay), symbols=symbols, timeframe=timeframe, speed=_speed(speed),
-        seed=seed, mode=mode, approval=approval, profile=profile, cash=cash, sim_edge=sim_edge,
-    )  # fmt: skip
-    loaded = load(config, overrides | {("paths", "db"): str(db) if db else None})
-    from app.compose import RunOptions
     from app.serving import serve
 
-    options = RunOptions(
-        screen=True,
-        resume=resume,
-        start=_moment(start, "--from"),
-        end=_moment(end, "--to"),
-        lasting=_duration(lasting),
-        ack_log=ack_log,
-        funding=funding,
-        marks=marks,
-        llm_replies=llm_replies,
-        settings=parse_settings(settings),
-        timeframe_given="engine.timeframe" in loaded.origins,
-        symbols_given="engine.symbols" in loaded.origins,
-    )
-    return serve(loaded.config, options, socket, port=port if web_view else None, as_json=as_json)
-
-
-def _overrides(**values: Any) -> dict[tuple[str, str], Any]:
-    return {("engine", name): value for name, value in values.items()}
-
-
-def _feed(feed: str | None, replay: Path | None) -> str | None:
-    if feed is not None and replay is not None:
-        raise ConfigError("--feed and --replay are two feeds", "give one of them")
-    return f"replay:{replay}" if replay is not None else feed
-
-
-def _speed(text: str | None) -> float | None:
-    if text is None:
-        return None
-    if text == "max":
-        return 0.0
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"--speed takes a number or max, not {text!r}", "60 is fast") from None
-
-
-def _duration(text: str | None) -> str | None:
-    from engine.core.clock import duration_ns
-
-    if text is not None:
-        try:
-            duration_ns(text)
-        except ValueError:
-            raise ConfigError(f"--for {text!r} is no duration", "write 90s, 8h or 30d") from None
-    return text
-
-
-def _moment(text: str | None, option: str) -> str | None:
-    from engine.core.clock import parse_iso
-
-    if text is not None:
-        try:
-            parse_iso(text)
-        except ValueError:
-            raise ConfigError(
-                f"{option} {text!r} is no moment", "write 2025-05-04 or 2025-05-04T12:00"
-            ) from None
-    return text
-
-
-def parse_settings(settings: list[str] | None) -> tuple[tuple[str, str], ...]:
-    """`--set` options as (name, value) pairs."""
-    pairs = []
-    for item in settings or ():
-        name, equals, value = item.partition("=")
-        if not equals or not name.strip():
-            raise ConfigError(f"--set {item!r} is no setting", "write --set exit.ladder_r1=1.5")
-        pairs.append((name.strip(), value.strip()))
-    return tuple(pairs)
+    loaded = options.load()
+    asked = options.run(loaded, screen=True, lasting=duration(lasting), ack_log=ack_log)
+    return serve(loaded.config, asked, socket, port=port if web_view else None, as_json=as_json)
 
 
 def configured(path: Path | None, db: Path | None = None, feed: str | None = None) -> Config:

@@ -141,7 +141,7 @@ def build(
     try:
         return _assemble(config, options, version, journal, kind, mode, feed, clock)
     except BaseException:
-        journal.close()
+        journal.give_up()
         raise
 
 

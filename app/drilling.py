@@ -27,8 +27,8 @@ def drill(name: NameOf = "", settings: Settings = None, as_json: Json = False) -
 
     Without a name the drills there are. No journal but the drill's own is touched.
     """
-    from app.cli import parse_settings
     from app.drills import DRILLS, run_drill
+    from app.engineoptions import parse_settings
 
     if not name:
         if as_json:

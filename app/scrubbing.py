@@ -45,7 +45,7 @@ def decision(
     as_json: Json = False,
 ) -> int:
     """What a decision was made from and came to; made again, where it differs."""
-    from app.cli import parse_settings
+    from app.engineoptions import parse_settings
     from app.machine import machine_of
 
     picked = pick_for(config, db, feed, mode)

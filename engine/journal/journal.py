@@ -15,7 +15,7 @@ from engine.journal.codec import encode
 from engine.journal.emergency import EmergencyLog
 from engine.journal.errors import JournalUnavailable
 from engine.journal.lock import EngineLock
-from engine.journal.opening import check_place, open_file, set_aside
+from engine.journal.opening import check_place, open_file, put_back, set_aside
 from engine.journal.queries import Reader
 from engine.journal.recovered import Recovered
 from engine.journal.store import is_durable
@@ -39,10 +39,12 @@ class Journal:
         emergency: EmergencyLog,
         recovered: Recovered,
         moved_aside: Path | None,
+        made: bool,
     ) -> None:
         self.path = path
         self.recovered = recovered
         self.moved_aside = moved_aside
+        self._made = made
         self._lock = lock
         self._writer = writer
         self._emergency = emergency
@@ -63,6 +65,7 @@ class Journal:
         lock = EngineLock(path)
         try:
             moved = set_aside(path) if fresh else None
+            made = not path.exists()
             opened = open_file(path, str(mode), str(feed))
             writer = Writer(path, opened.store)
             try:
@@ -76,7 +79,7 @@ class Journal:
             lock.release()
             raise
         recovered = opened.fold.result(opened.folded)
-        return cls(path, lock, writer, opened.emergency, recovered, moved)
+        return cls(path, lock, writer, opened.emergency, recovered, moved, made)
 
     @property
     def pending(self) -> int:
@@ -152,6 +155,16 @@ class Journal:
 
         Durable records that the disk does not take go to the emergency log.
         """
+        self._close()
+
+    def give_up(self) -> None:
+        """Close after a start that failed; a file that it made anew goes without a trace.
+
+        Whoever mistypes an option finds the last run where it was, not an empty journal.
+        """
+        self._close(undo=self._made and not self._writer.seq)
+
+    def _close(self, undo: bool = False) -> None:
         if self._closed:
             return
         self._closed = True
@@ -164,6 +177,8 @@ class Journal:
                     self._emergency.write(seq, encode(record))
         finally:
             self._emergency.close()
+            if undo:
+                put_back(self.path, self.moved_aside)
             self._lock.release()
 
     def __enter__(self) -> Journal:

@@ -80,13 +80,30 @@ def set_aside(path: Path) -> Path | None:
         if not target.exists() and not beside(target).exists():
             break
         number += 1
-    # The database goes last: its log alone must never meet a new database of that name.
-    # Letters in the box were meant for the old journal and stay beside it.
-    for tail in ("-shm", "-wal", ".emergency", ".mailbox", ".mailbox-taken", ""):
-        part = path.with_name(path.name + tail)
-        with contextlib.suppress(FileNotFoundError):
-            part.rename(target.with_name(target.name + tail))
+    _move(path, target)
     return target
+
+
+def put_back(path: Path, aside: Path | None) -> None:
+    """Undo a fresh start in which nothing was recorded: the new file goes, the old one returns.
+
+    The caller holds the lock, and nobody has the new file open.
+    """
+    for tail in PARTS:
+        path.with_name(path.name + tail).unlink(missing_ok=True)
+    if aside is not None:
+        _move(aside, path)
+
+
+# The database goes last: its log alone must never meet a new database of that name.
+# Letters in the box were meant for the old journal and stay beside it.
+PARTS = ("-shm", "-wal", ".emergency", ".mailbox", ".mailbox-taken", "")
+
+
+def _move(path: Path, target: Path) -> None:
+    for tail in PARTS:
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + tail).rename(target.with_name(target.name + tail))
 
 
 def _has_events(path: Path) -> bool:

@@ -159,6 +159,27 @@ def test_fresh_moves_the_old_journal_aside(tmp_path: Path) -> None:
         assert journal.recovered.last_seq == 1
 
 
+def test_a_start_that_failed_leaves_the_last_run_where_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "sim.db"
+    open_paper(path).give_up()
+    assert list(tmp_path.glob("sim*.db*")) == [tmp_path / "sim.db.lock"]
+    with open_paper(path) as journal:
+        journal.append(note("the last run"))
+        digest = journal.digest()
+    failed = open_paper(path, fresh=True)
+    assert failed.moved_aside is not None
+    failed.give_up()
+    failed.give_up()
+    with Reader(path) as reader:
+        assert reader.digest() == digest
+    assert not failed.moved_aside.exists()
+    begun = open_paper(path, fresh=True)
+    begun.append(note("something happened"))
+    begun.give_up()
+    with Reader(path) as reader:
+        assert reader.digest() != digest
+
+
 def test_a_pair_keeps_to_its_own_journal(tmp_path: Path) -> None:
     path = tmp_path / "a.db"
     open_paper(path).close()
