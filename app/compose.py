@@ -23,6 +23,7 @@ from engine.core.errors import ConfigError, QuarterdeckError
 from engine.core.ids import Ids, fresh_seed, run_tag
 from engine.core.parameters import Parameters
 from engine.core.profiles import apply_profile
+from engine.core.records import Cursor
 from engine.core.settings import RunSettings
 from engine.core.types import ApprovalMode, Bar, FeedKind, Mode
 from engine.execution.paper import PaperBroker
@@ -204,8 +205,7 @@ def _assemble(
         ack_log=str(options.ack_log) if options.ack_log else None,
         version=version,
     )
-    cursor = before.cursor.position if before.cursor is not None else 0
-    feed = given or make_feed(config, options, kind, seed, cursor, params)
+    feed = given or make_feed(config, options, kind, seed, before.cursor, params)
     warm_up()
     wake = Event()
     try:
@@ -354,11 +354,12 @@ def make_feed(
     options: RunOptions,
     kind: FeedKind,
     seed: int,
-    cursor: int,
+    cursor: Cursor | None,
     params: Parameters,
 ) -> Feed:
     """The market of this run; nothing is opened before the kernel starts it."""
     engine = config.engine
+    position = cursor.position if cursor is not None else 0
     if kind is FeedKind.SIM:
         from engine.market.sim import SimFeed
 
@@ -368,8 +369,8 @@ def make_feed(
             clock_start_ns=parse_iso(options.start or SIM_BEGINS),
             speed=_speed(config, options),
             edge=engine.sim_edge,
-            books=options.screen,
-            resume_at=cursor,
+            resume_at=position,
+            shocks=cursor.shocks if cursor is not None else (),
         )
     if kind is FeedKind.REPLAY:
         from engine.market.replay import ReplayFeed
@@ -380,7 +381,7 @@ def make_feed(
             start=options.start,
             end=options.end,
             speed=_speed(config, options),
-            resume_at=cursor,
+            resume_at=position,
         )
     from engine.market.live import LiveFeed
 

@@ -463,7 +463,8 @@ class Cursor(Record, frozen=True, tag="cursor"):
     `ids` are the id counters. The rest is what no fill tells and limits count: trades and
     risk opened in `day`, the average that equity is compared with, the last account sample,
     when the strategist last said what it has armed, which conditions had reached their
-    price without having been acted on, and when closed trades were last thought over.
+    price without having been acted on, when closed trades were last thought over, and what a
+    simulated market was asked for: (position, kind, symbol) of each shock.
     """
 
     position: int
@@ -477,6 +478,7 @@ class Cursor(Record, frozen=True, tag="cursor"):
     said_ns: int = 0
     triggered: tuple[str, ...] = ()
     reflected_ns: int = 0
+    shocks: tuple[tuple[int, str, str], ...] = ()
 
 
 class Measured(Record, frozen=True, tag="telemetry"):

@@ -14,10 +14,10 @@ from engine.core.types import ApprovalMode, Mode, Value
 class RunSettings(Value, frozen=True):
     """One run of the engine.
 
-    `stop_after_ns` ends a replayed or simulated run after that much engine time, None
-    never. `parameters` are (name, value, origin) settings applied over the profile's.
-    `ack_log` names a file that gets each acknowledged fill id before the run goes on, None
-    for none.
+    `stop_after_ns` ends a run after that much engine time from its first bar on (of a live
+    market: from its start), at the same event whatever the pace; None never. `parameters` are
+    (name, value, origin) settings applied over the profile's. `ack_log` names a file that gets
+    each acknowledged fill id before the run goes on, None for none.
     """
 
     symbols: tuple[str, ...]

@@ -289,7 +289,10 @@ class Commands:
         return "set", f"speed {command.speed:g}", ""
 
     def _shock(self, command: c.Shock) -> Answer:
-        self._desk.feed.shock(command.kind, command.symbol)
+        desk = self._desk
+        desk.feed.shock(command.kind, command.symbol)
+        desk.shocks = (*desk.shocks, (desk.position, command.kind, command.symbol))
+        desk.record(desk.cursor())
         return "shock", f"{command.kind} in {command.symbol}", ""
 
 

@@ -152,6 +152,8 @@ class Desk:
     """Conditions that reached their price and wait for the cycle to act on them."""
     position: int = 0
     """Market events that were dealt with, counted from the feed's beginning."""
+    shocks: tuple[tuple[int, str, str], ...] = ()
+    """What a simulated market was asked for, each with the position at which it was."""
     now_ns: int = 0
     heartbeat_ns: int = 0
     worst_check_ns: int = 0
@@ -196,6 +198,7 @@ class Desk:
             said_ns=used.said_ns,
             reflected_ns=used.reflected_ns,
             triggered=tuple(condition.id for condition in self.triggered),
+            shocks=self.shocks,
         )
 
     def propose(self, proposal: Proposal, who: Actor, why: str = "") -> ProposalChanged:

@@ -125,6 +125,7 @@ class Kernel:
         self._next_cycle_ns = 0
         self._looked_ns = 0
         self.first_ns = 0
+        self._time_is_over = False
         self._thread: Thread | None = None
 
     def start(self) -> None:
@@ -203,10 +204,13 @@ class Kernel:
         events = desk.feed.poll(BATCH)
         if desk.feed.manual_time:
             for event in events:
+                if self._beyond(event_time(event)):
+                    break
                 self._take_at(event)
                 desk.position += 1
         else:
             desk.now_ns = desk.clock.now_ns()
+            self.first_ns = self.first_ns or desk.now_ns
             self.exits.perpetuals.fund_before(desk.now_ns)
             for event in events:
                 self.intake.take(event)
@@ -327,12 +331,21 @@ class Kernel:
         if self.intake.pending_since_ns:
             self._cycle_at(self.desk.now_ns)
 
+    def _beyond(self, event_ns: int) -> bool:
+        """Whether a run for a length of engine time ends before this event.
+
+        Asked of each event rather than of each batch: where a batch ends is a matter of pace.
+        """
+        limit = self.desk.settings.stop_after_ns
+        if limit is not None and self.first_ns and event_ns > self.first_ns + limit:
+            self._time_is_over = True
+        return self._time_is_over
+
     def _over(self) -> bool:
         desk = self.desk
-        limit = desk.settings.stop_after_ns
-        if limit is not None and self.first_ns and desk.now_ns - self.first_ns >= limit:
-            return True
-        return self._until_ended and desk.feed.ended
+        if not desk.feed.manual_time:
+            self._beyond(desk.now_ns)
+        return self._time_is_over or (self._until_ended and desk.feed.ended)
 
     def _publish(self, *, force: bool) -> None:
         now = monotonic_ns()

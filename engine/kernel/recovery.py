@@ -185,6 +185,7 @@ def _money(desk: Desk, recovered: Recovered) -> None:
         used.accounted_ns = cursor.accounted_ns
         used.said_ns = cursor.said_ns
         used.reflected_ns = cursor.reflected_ns
+        desk.shocks = cursor.shocks
     if recovered.day_start_equity is not None and recovered.peak_equity is not None:
         desk.ledger.restore(
             recovered.day,

@@ -66,7 +66,6 @@ class SimFeed:
         speed: float = 60.0,
         edge: float = 0.0,
         warmup_bars: int = 600,
-        books: bool = False,
         resume_at: int = 0,
         shocks: Sequence[tuple[int, str, str]] = (),
         monotonic: Callable[[], int] = monotonic_ns,
@@ -83,7 +82,6 @@ class SimFeed:
                 "warm-up bars and the position to resume at can't be negative",
                 "leave them out for the defaults",
             )
-        self._books = books
         self._resume_at = resume_at
         self._script = deque(sorted(shocks))
         self.shocks: list[tuple[int, str, str]] = []
@@ -289,16 +287,18 @@ class SimFeed:
                         ask_size=ask_size,
                     ),
                 )
-                if self._books:
-                    yield (
-                        time_ns,
-                        Book(
-                            symbol=symbol,
-                            time_ns=time_ns,
-                            bids=rounding.ladder(bid, -half, bid_size),
-                            asks=rounding.ladder(ask, half, ask_size),
-                        ),
-                    )
+                # Depth that is passed over on the way to where a run is taken up counts as an
+                # event like any other, but nobody will look at its levels.
+                seen = self._position >= self._resume_at
+                yield (
+                    time_ns,
+                    Book(
+                        symbol=symbol,
+                        time_ns=time_ns,
+                        bids=rounding.ladder(bid, -half, bid_size) if seen else (),
+                        asks=rounding.ladder(ask, half, ask_size) if seen else (),
+                    ),
+                )
         for symbol, bar in zip(self.symbols, building, strict=True):
             yield minute_ns + MINUTE, closed_bar(symbol, minute_ns, MINUTE, bar)
 

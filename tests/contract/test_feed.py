@@ -69,7 +69,6 @@ def _sim(folder: Path, real: RealTime, speed: float, resume_at: int) -> Feed:
         clock_start_ns=BEGIN_NS,
         speed=speed,
         warmup_bars=4,
-        books=True,
         resume_at=resume_at,
         shocks=((200, "flash_crash", "BTC/USDT"), (200, "news_up", "ETH/USDT")),
         monotonic=real,

@@ -77,8 +77,8 @@ def _serve(folder: Path, seed: int, minutes: int, speed: float) -> Served:
 def _lived(engine: Served, until_ns: int = 0) -> tuple[list[str], int]:
     """What happened up to a moment, or to the last words, and when that was.
 
-    A run ends with the batch in which its time is over, and a batch is as long as the pace
-    makes it: the last moments are no matter of screens.
+    A run that is ended by a signal ends somewhere within a moment: the last ones are no matter
+    of screens.
     """
     engine.process.wait(600.0)
     with Reader(engine.journal) as reader:
