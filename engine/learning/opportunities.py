@@ -10,8 +10,9 @@ told twice: the next is followed from when the last has ended by the rules in fo
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from engine.core.clock import HOUR
@@ -61,13 +62,6 @@ class Opportunities:
         """Whether any opportunity of this symbol is on its way."""
         return symbol in self._trails
 
-    def since(self, symbol: str) -> int | None:
-        """When the oldest one of this symbol began whose prices are not known; None: none."""
-        trail = self._trails.get(symbol)
-        if trail is None or trail.rows:
-            return None
-        return min(f.opportunity.opened_ns for f in self._open if f.opportunity.symbol == symbol)
-
     def begin(self, opportunity: Opportunity, goes: Goes) -> None:
         """Follow it from the next bar on; `goes` takes its own rules along."""
         trail = self._trails.setdefault(opportunity.symbol, Trail())
@@ -81,6 +75,20 @@ class Opportunities:
         if trail is not None:
             trail.span_ns = span_ns
             trail.rows.append(row)
+
+    def recall(self, symbol: str, bars: Iterable[Row], span_ns: int) -> None:
+        """The bars of a symbol that were there before a restart, oldest first: each of its
+        opportunities takes those that closed after it had begun, as it would have without."""
+        trail = self._trails.get(symbol)
+        if trail is None or trail.rows:
+            return
+        mine = [followed for followed in self._open if followed.opportunity.symbol == symbol]
+        oldest = min(followed.opportunity.opened_ns for followed in mine)
+        trail.span_ns = span_ns
+        trail.rows += (row for row in bars if row[0] + span_ns > oldest)
+        closes = [row[0] + span_ns for row in trail.rows]
+        for followed in mine:
+            followed.begins = followed.taken = bisect_right(closes, followed.opportunity.opened_ns)
 
     def brought(self, symbol: str, atr: float, support: float, regime: float) -> None:
         """What the close of the last bar brought, since it closed a decision bar."""

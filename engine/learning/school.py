@@ -33,7 +33,7 @@ from engine.learning.exits import ExitLearner
 from engine.learning.gate import AdaptiveGate
 from engine.learning.ledger import ChangeLedger
 from engine.learning.opportunities import Opportunities
-from engine.learning.paths import Bars, packed
+from engine.learning.paths import Bars, Row, packed
 from engine.learning.simulate import Simulator
 
 REMEMBERED = 400
@@ -105,9 +105,7 @@ class School:
 
     def on_bar(self, bar: Bar) -> None:
         """A base bar closed."""
-        nan = float("nan")
-        row = (bar.open_ns, bar.open, bar.high, bar.low, bar.close, nan, nan, nan)
-        self._wanted.on_bar(bar.symbol, row, bar.span_ns)
+        self._wanted.on_bar(bar.symbol, _row(bar), bar.span_ns)
 
     def follows(self, symbol: str) -> bool:
         """Whether any candidate of this symbol is on its way."""
@@ -207,11 +205,9 @@ class School:
 
         What the sources said of them is not known any more, so their scores are absent.
         """
-        since = self._wanted.since(symbol)
-        if since is not None:
-            for bar in bars:
-                if bar.open_ns >= since:
-                    self.on_bar(bar)
+        known = tuple(bars)
+        if known:
+            self._wanted.recall(symbol, map(_row, known), known[0].span_ns)
 
     @property
     def following(self) -> int:
@@ -222,3 +218,9 @@ class School:
     def next_daily_ns(self) -> int:
         """When the next search begins; 0 before the first day."""
         return (self._day + 1) * DAY if self._day >= 0 else 0
+
+
+def _row(bar: Bar) -> Row:
+    """A bar of which nobody has said anything yet."""
+    nan = float("nan")
+    return bar.open_ns, bar.open, bar.high, bar.low, bar.close, nan, nan, nan

@@ -142,6 +142,24 @@ def test_a_restart_takes_the_prices_since_from_history() -> None:
     assert school.following == 0
 
 
+def test_after_a_restart_each_of_a_symbol_begins_where_it_began() -> None:
+    """The younger of two must not be held against prices from before it was there."""
+    school = School(Parameters(), "balanced", lambda: "C-1")
+    young_ns = START + 20 * MINUTE + 30_000_000_000
+    old, young = opportunity(id="old"), opportunity(id="young", opened_ns=young_ns)
+    school.restore([], [], [], [], [old, young], START + HOUR)
+    school.history(BTC, [
+        Bar(symbol=BTC, open_ns=START + k * MINUTE, span_ns=MINUTE, open=100.0, high=101.0,
+            low=99.0, close=100.0, volume=1.0)
+        for k in range(-30, 60)
+    ])  # fmt: skip
+    lengths = []
+    while (due := school._wanted.due(young_ns + 24 * HOUR)) is not None:
+        lengths.append((due[0].id, len(due[1])))
+    # The bar that was under way when the younger one began closed after it.
+    assert lengths == [("old", 60), ("young", 40)]
+
+
 def test_nothing_is_kept_of_a_change_that_is_compared_no_more() -> None:
     params = Parameters()
     arms = Arms(params, Simulator("balanced"), {})
