@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.color import ColorSystem
@@ -32,7 +33,7 @@ class PaintingApp(App[int], inherit_bindings=False):
     def _choose_theme(self) -> None:
         for each in self.themes.values():
             self.register_theme(each)
-        if self.options.low_color:
+        if self.options.low_color or self.no_color or self._few_colours():
             self._wanted = theme.LOW_COLOR
         chosen = self._wanted
         if chosen not in self.themes:
@@ -42,10 +43,19 @@ class PaintingApp(App[int], inherit_bindings=False):
         self.stylesheet.set_variables(self.get_css_variables())
         self._suit_terminal()
 
+    def _few_colours(self) -> bool:
+        """Whether there is a terminal that knows sixteen colours at most."""
+        known = self._terminal_colours in (ColorSystem.STANDARD, ColorSystem.WINDOWS)
+        return known and sys.__stdout__ is not None and sys.__stdout__.isatty()
+
     def _suit_terminal(self) -> None:
-        """Sixteen colours on the terminal's own ground for the theme that asks for these."""
+        """Sixteen colours on the terminal's own ground for the theme that asks for these.
+
+        Textual takes NO_COLOR for shades of grey; here it is no colour at all.
+        """
         own = self.theme == theme.LOW_COLOR and self._terminal_colours is not None
-        self.console._color_system = ColorSystem.STANDARD if own else self._terminal_colours
+        colours = ColorSystem.STANDARD if own else self._terminal_colours
+        self.console._color_system = None if self.no_color else colours
         shown = self.themes[self.theme]
         self.painter.own_ground(
             (shown.foreground, shown.background) if own else None  # the terminal's defaults
@@ -53,6 +63,9 @@ class PaintingApp(App[int], inherit_bindings=False):
 
     def choose_theme(self, name: str) -> None:
         """Draw in this theme from now on, and return to it when it comes back after an error."""
+        if self.no_color:
+            # Its cursor is an attribute; that of the others would be lost with its colour.
+            name = theme.LOW_COLOR
         self._wanted = name
         self.theme = name
 

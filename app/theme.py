@@ -30,7 +30,7 @@ ROLES: dict[str, str] = {role: DEFAULTS[role] for role in DEFAULTS if role not i
 QUIET = tuple(BLENDS)
 """Tones that are blended out of the others unless a theme names them."""
 
-GROUNDS = ("cursor", "rest")
+GROUNDS = ("cursor", "rest", "heat1", "heat2", "heat3", "heat4")
 """Quiet tones that may be an attribute instead of a colour, as where a ground is unknown."""
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")

@@ -217,7 +217,10 @@ class Views:
     def use_theme(self, name: str) -> None:
         """Change the colours; everything is painted once."""
         self.deck.choose_theme(name)
-        self.deck.say(f"theme {name}; screen.theme in the configuration keeps it", "note")
+        kept = f"theme {name}; screen.theme in the configuration keeps it"
+        self.deck.say(
+            "NO_COLOR is set: no theme has colours" if self.deck.no_color else kept, "note"
+        )
 
     def do_palette(self, _argument: str) -> None:
         self.deck.action_command_palette()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,10 @@ from tests.ui.hostile import poison
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
+
+
+_USUAL_RATE = 200.0
+"""Events a second at which prices move in whole steps of the demo."""
 
 
 def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
@@ -39,30 +44,38 @@ def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
     if options.fault == "engine":
         app.call_from_thread(app.engine_failed, RuntimeError("planted in the engine"))
     draws = source(7, "demo")
+    # A market moves as far in a second however many events tell of it.
+    calm = math.sqrt(_USUAL_RATE / max(options.rate, 1.0))
     while options.rate:
         pause(1.0 / options.rate)
-        change: dict[str, object] = {} if options.still else moved(hub.snapshot, draws.random())
+        change: dict[str, object] = (
+            {} if options.still else moved(hub.snapshot, draws.random(), calm)
+        )
         if options.writing:
             change["llm"] = writing(hub.snapshot)
         hub.change(**change)
 
 
-def moved(snapshot: Snapshot | None, draw: float) -> dict[str, object]:
-    """The fields of a snapshot after one symbol's price has moved, and all that hangs on it."""
+def moved(snapshot: Snapshot | None, draw: float, calm: float = 1.0) -> dict[str, object]:
+    """The fields of a snapshot after one symbol's price has moved, and all that hangs on it.
+
+    `calm` scales how far.
+    """
     assert snapshot is not None
     replace = msgspec.structs.replace
     index = int(draw * len(snapshot.markets))
     market = snapshot.markets[index]
-    price = market.last * (1 + (draw * 977 % 1 - 0.5) / 1_000)
+    price = market.last * (1 + (draw * 977 % 1 - 0.5) * calm / 1_000)
     changed = replace(market, last=price, bid=price * 0.9999, ask=price * 1.0001)
     markets = (*snapshot.markets[:index], changed, *snapshot.markets[index + 1 :])
+    gained = Decimal(f"{(draw * 631 % 1 - 0.5) * calm:.4f}")
     positions = tuple(
-        replace(view, mark=price, unrealised=view.unrealised + Decimal(f"{draw - 0.5:.2f}"))
+        replace(view, mark=price, unrealised=view.unrealised + gained)
         if view.position.symbol == market.symbol
         else view
         for view in snapshot.positions
     )
-    equity = snapshot.account.equity + Decimal(f"{draw - 0.5:.2f}")
+    equity = snapshot.account.equity + gained
     return {
         "markets": markets,
         "positions": positions,

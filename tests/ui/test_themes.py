@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from itertools import product
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from app import theme
+from app.options import AppOptions
 from app.paint import Painter
+from app.painting import PaintingApp
 from tests.ui.deck import Deck, drive
 from widgets.roles import DEFAULTS, Roles
 
@@ -171,6 +174,48 @@ def test_ansi_leaves_text_and_ground_to_the_terminal() -> None:
     gain = painted(Style(color="#00ff00", bgcolor="#000000"), ("#c0c0c0", "#000000"))
     assert "32m" in gain
     assert "40" not in gain
+
+
+READABLE = {"1", "2", "3", "4", "5", "6"}
+"""Codes that a palette makes to be read on its ground; bright ones, black and white are not."""
+
+XTERM = {
+    "1": "#cd0000", "2": "#00cd00", "3": "#cdcd00", "4": "#0000ee", "5": "#cd00cd", "6": "#00cdcd",
+}  # fmt: skip
+TANGO = {
+    "1": "#cc0000", "2": "#4e9a06", "3": "#c4a000", "4": "#3465a4", "5": "#75507b", "6": "#06989a",
+}  # fmt: skip
+
+
+def test_texts_of_ansi_are_the_terminals_own_or_one_of_its_six_readable_colours() -> None:
+    own = ("#c0c0c0", "#000000")
+    for role in (*TEXTS, "primary"):
+        colour = roles_of("ansi").colour(role)
+        assert colour is not None
+        codes = re.findall(r"\d+", painted(Style(color=colour.hex), own))
+        drawn = {code for code in codes if len(code) == 2 and code[0] in "34"} - {"39", "49"}
+        assert all(code[0] == "3" and code[1] in READABLE for code in drawn), (role, codes)
+        for palette, ground, least in ((XTERM, "#000000", 3.5), (TANGO, "#ffffff", 2.4)):
+            for code in drawn:
+                found = ratio(Color.parse(palette[code[1]]), Color.parse(ground))
+                assert found >= least, f"{role} on {ground}: {found:.2f}"
+
+
+@pytest.mark.parametrize("variable", ["TERM", "NO_COLOR"])
+def test_a_terminal_of_sixteen_colours_or_none_gets_ansi_and_no_colours_where_none_are_wanted(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(PaintingApp, "_few_colours", lambda _: variable == "TERM")
+    app = PaintingApp(AppOptions(theme="light"))
+    app._terminal_colours = ColorSystem.STANDARD if variable == "TERM" else ColorSystem.EIGHT_BIT
+    app._choose_theme()
+    assert app.theme == "ansi"
+    wanted = None if variable == "NO_COLOR" else ColorSystem.STANDARD
+    assert app.console._color_system is wanted
+    app.choose_theme("light")
+    assert app._wanted == ("ansi" if variable == "NO_COLOR" else "light")
 
 
 def test_the_cursor_of_ansi_is_reversed_rather_than_coloured() -> None:
