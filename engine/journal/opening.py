@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import msgspec
@@ -174,10 +175,15 @@ def _open(connection: sqlite3.Connection, path: Path, mode: str, feed: str) -> O
             f"not of {mode} on {feed}",
             "each pair of mode and feed has a journal of its own",
         )
-    pages = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if pages != "ok":
-        raise JournalDamaged(f"{path.name} is damaged: {pages}", _RESTORE)
-    fold, chain = fold_events(connection)
+    # SQLite looks at the pages while Python goes through the events: neither needs the other.
+    with ThreadPoolExecutor(1, "qd-journal-pages") as second:
+        pages = second.submit(_pages, path)
+        try:
+            fold, chain = fold_events(connection)
+        finally:
+            found = pages.result()
+    if found != "ok":
+        raise JournalDamaged(f"{path.name} is damaged: {found}", _RESTORE)
     if not agrees(connection, fold):
         rebuild(connection)
     emergency = EmergencyLog(
@@ -191,6 +197,13 @@ def _open(connection: sqlite3.Connection, path: Path, mode: str, feed: str) -> O
         emergency.close()
         raise
     return Opened(fold, store, emergency, folded)
+
+
+def _pages(path: Path) -> str:
+    """`ok`, or what is wrong with the file's pages."""
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=2.0)) as connection:
+        return str(connection.execute("PRAGMA quick_check(1)").fetchone()[0])
 
 
 def fold_events(connection: sqlite3.Connection) -> tuple[Fold, bytes]:

@@ -52,7 +52,7 @@ from engine.core.types import (
     Value,
 )
 from engine.core.views import BreakerView, ControlView, Counterfactual
-from engine.journal import learnstate
+from engine.journal import learnstate, scored
 from engine.journal.codec import decode
 from engine.journal.learnstate import Learned, LearnedFold
 from engine.journal.lived import KINDS as _LIVED
@@ -194,6 +194,8 @@ class Fold:
         self._breakers: dict[str, BreakerView] = {}
         self._lived = LivedFold()
         self._cursor = ""
+        self._quiet = ""
+        self._denial = ""
         self._accounted = ""
         self._learned = LearnedFold()
         self._scored = ScoredFold()
@@ -202,7 +204,8 @@ class Fold:
         """Take one event; only what may be state at the end is decoded whole."""
         self.counts[kind] = self.counts.get(kind, 0) + 1
         self.seq, self.time_ns = seq, max(self.time_ns, time_ns)
-        self._scored.event(kind, body)
+        if kind in scored.KINDS:
+            self._scored.event(kind, body)
         if kind in _WHOLE:
             self._apply(decode(body), seq)
         elif kind == "account":
@@ -210,9 +213,9 @@ class Fold:
         elif kind == "cursor":
             self._cursor = body
         elif kind == "quiet":
-            self._used(_quieted.decode(body).decision)
+            self._quiet = body
         elif kind == "denial":
-            self._used(_denied.decode(body).id)
+            self._denial = body
             self._lived.denied(body)
         elif kind in _LIVED:
             self._lived.event(body)
@@ -284,6 +287,13 @@ class Fold:
             case _:
                 pass
 
+    def _use_the_last(self) -> None:
+        """Ids of one kind rise, so the last of the many that are asked for nothing else."""
+        if self._quiet:
+            self._used(_quieted.decode(self._quiet).decision)
+        if self._denial:
+            self._used(_denied.decode(self._denial).id)
+
     def _last_cursor(self) -> Cursor | None:
         """The newest cursor; ids that it names were used, whatever else names them."""
         if not self._cursor:
@@ -308,6 +318,7 @@ class Fold:
         trades_today = account.trades_today if account is not None else 0
         day = day_of(accounted.time_ns) if accounted is not None else 0
         cursor = self._last_cursor()
+        self._use_the_last()
         if cursor is not None and (accounted is None or cursor.time_ns >= accounted.time_ns):
             trades_today, day = cursor.trades_today, cursor.day
         return Recovered(

@@ -11,6 +11,8 @@ import msgspec
 from engine.core.records import AnyRecord
 from engine.journal.codec import decode
 
+KINDS = frozenset(("trade", "counterfactual", "proposal", "opportunity_ended", "position", "fill"))
+
 _APPROVED = '"state":"approved"'
 _TAKEN = '"taken_over":true'
 _PLAIN = '"size_factor":1.0'
@@ -28,15 +30,15 @@ _position = msgspec.json.Decoder(_Position)
 
 
 class ScoredFold:
-    """Takes every event; keeps approvals, trades, refusals and what was done to positions that
-    a person took over."""
+    """Takes the events of `KINDS`; keeps approvals, trades, refusals and what was done to
+    positions that a person took over."""
 
     def __init__(self) -> None:
         self._kept: list[str] = []
         self._taken: set[str] = set()
 
     def event(self, kind: str, body: str) -> None:
-        """One event of any kind."""
+        """One event."""
         if kind in ("trade", "counterfactual"):
             self._kept.append(body)
         elif kind == "proposal":
