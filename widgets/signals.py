@@ -110,7 +110,7 @@ def _strategies(snapshot: Snapshot) -> list[str]:
 def _votes(names: Sequence[str], room: int) -> list[Column]:
     """A column a strategy: votes in words and names whole where that fits, else shorter."""
     whole = [name.replace("_", " ") for name in names]
-    first = [name.split()[0] for name in whole]
+    first = [name.strip().partition(" ")[0] for name in whole]
     short = first if len(set(first)) == len(first) else whole
     for least, titles in ((_WIDE, whole), (_WIDE, short), (_NARROW, whole), (_NARROW, short)):
         widths = [max(least, len(title)) for title in titles]

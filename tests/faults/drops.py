@@ -24,9 +24,12 @@ from tests.tty.harness import Terminal
 from tests.tty.line import Line
 from tests.tty.served import PROGRAM, Served
 from tests.tty.sshd import Sshd, missing
+from tests.tty.warm import COLD_EVERY, Warm
+from tests.tty.warm import ENGINE as ENGINE_MODULES
+from tests.tty.warm import PROGRAM as PROGRAM_MODULES
 
 SPEED = 300.0
-A_DROP_S = 12.0
+A_DROP_S = 6.0
 """Seconds for which the engine's run is planned a drop; a screen takes one or two to come up,
 and several where the machine is busy. What is left of the run is not waited for."""
 
@@ -99,10 +102,11 @@ def drops(folder: Path, seed: int, count: int) -> Drops:
     with ExitStack() as stack:
         stack.callback(alone.close)
         stack.callback(engine.close)
+        warm = stack.enter_context(Warm(PROGRAM_MODULES)) if count > COLD_EVERY else None
         ways: list[Callable[[], str]] = [
-            lambda: _local(engine, done, "killed"),
-            lambda: _local(engine, done, "hung up"),
-            lambda: _local(engine, done, "frozen"),
+            lambda: _local(engine, done, "killed", warm),
+            lambda: _local(engine, done, "hung up", warm),
+            lambda: _local(engine, done, "frozen", warm),
         ]
         if not missing():
             home = folder / "sshd"
@@ -128,8 +132,8 @@ def drops(folder: Path, seed: int, count: int) -> Drops:
     return done
 
 
-def _local(engine: Served, done: Drops, how: str) -> str:
-    screen = engine.screen("attach")
+def _local(engine: Served, done: Drops, how: str, warm: Warm | None) -> str:
+    screen = engine.screen("attach", warm=None if done.drops % COLD_EVERY == 0 else warm)
     try:
         screen.wait("SIM", 20.0)
         pid = screen.process.pid
@@ -168,27 +172,36 @@ def hang_ups(folder: Path, seed: int, count: int) -> Drops:
     """An engine inside its screen, hung up on at a random moment: gone, flushed, recovered."""
     done = Drops()
     chance = source(seed, "hang-ups")
+    with ExitStack() as stack:
+        warm = stack.enter_context(Warm(ENGINE_MODULES)) if count > COLD_EVERY else None
+        for number in range(count):
+            _hang_up(folder, seed, number, chance.random() * 0.8, done,
+                     None if number % COLD_EVERY == 0 else warm)  # fmt: skip
+    return done
+
+
+def _hang_up(
+    folder: Path, seed: int, number: int, moment: float, done: Drops, warm: Warm | None
+) -> None:
     env = {"XDG_CONFIG_HOME": str(folder), "DATA_DIR": str(folder)}
     journal = folder / "paper-sim.db"
-    for number in range(count):
-        options = ["--feed", "sim", "--seed", str(seed), "--speed", "120", "--approval", "auto"]
-        if number:
-            options.append("--resume")
-        with Terminal(["-m", "app.main", *options], env=env) as screen:
-            screen.wait("ACTIVE", 30.0)
-            pause(chance.random() * 0.8)
-            pid = screen.process.pid
-            began = monotonic_ns()
-            screen.hang_up()
-            took = _wait_gone(pid, began)
-            screen.process.poll()
-        done.drops += 1
-        done.worst_ms = max(done.worst_ms, took)
-        found = _flushed(journal)
-        if took > GONE_S * 1_000:
-            found.append(f"gone after {took:.0f} ms")
-        done.wrong += [f"seed {seed}, hang-up {number}: {one}" for one in found]
-    return done
+    options = ["--feed", "sim", "--seed", str(seed), "--speed", "120", "--approval", "auto"]
+    if number:
+        options.append("--resume")
+    with Terminal(["-m", "app.main", *options], env=env, warm=warm) as screen:
+        screen.wait("ACTIVE", 30.0)
+        pause(moment)
+        pid = screen.process.pid
+        began = monotonic_ns()
+        screen.hang_up()
+        took = _wait_gone(pid, began)
+        screen.process.poll()
+    done.drops += 1
+    done.worst_ms = max(done.worst_ms, took)
+    found = _flushed(journal)
+    if took > GONE_S * 1_000:
+        found.append(f"gone after {took:.0f} ms")
+    done.wrong += [f"seed {seed}, hang-up {number}: {one}" for one in found]
 
 
 def _flushed(journal: Path) -> list[str]:

@@ -249,12 +249,12 @@ DRIVERS: tuple[Driver, ...] = (
     Driver(
         "rebuild", "F11", "seeds rebuilt from the journal", 1_000, 40, _listed(rebuild.rebuilt), 2.0
     ),
-    Driver("signals", "F12, F13", "signals and hang-ups", 1_000, 6, _reached(ui.signals)),
-    Driver("drops", "F12", "screens lost on a served engine", 100, 6, _dropped(drops.drops)),
+    Driver("signals", "F12, F13", "signals and hang-ups", 1_000, 100, _reached(ui.signals)),
+    Driver("drops", "F12", "screens lost on a served engine", 100, 25, _dropped(drops.drops)),
     Driver(
-        "hang-ups", "F12", "engines hung up on in their screen", 100, 6, _dropped(drops.hang_ups)
+        "hang-ups", "F12", "engines hung up on in their screen", 100, 25, _dropped(drops.hang_ups)
     ),
-    Driver("resizes", "F14", "resizes", 5_000, 150, _reached(ui.resizes)),
+    Driver("resizes", "F14", "resizes", 5_000, 500, _reached(ui.resizes)),
     Driver("blocked", "F15", "seconds of a blocked terminal", 600, 60, _blocked),
     Driver("jumps", "F16", "leaps of the clock", 100, 10, _listed(clocks.jumps)),
     Driver(
@@ -318,7 +318,12 @@ DRIVERS: tuple[Driver, ...] = (
         _endured(endurance.served),
     ),
     Driver(
-        "hostile", "F42", "hostile strings through a pty", 100_000, 1, _reached(ui.hostile_texts)
+        "hostile",
+        "F42",
+        "hostile strings through a pty",
+        100_000,
+        5_000,
+        _reached(ui.hostile_texts),
     ),
     Driver("llm-fuzz", "F34", "fuzzed answers", 100_000, 20_000, _listed(llm.fuzzed)),
     Driver("llm-server", "F35", "calls of a misbehaving server", 500, 20, _misbehaving),

@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("--patience", type=float, default=10.0, help="how long to wait for it")
     parser.add_argument("--state", type=Path, default=Path("/tmp/quarterdeck-demo"))
     parser.add_argument("--hostile", action="store_true", help="every text tries to escape")
+    parser.add_argument("--worlds", type=int, default=0, help="so many hostile worlds in turn")
     parser.add_argument("--seed", type=int, default=0, help="of the hostile texts")
     parser.add_argument("--raise", dest="fault", default="", help="where a fault is planted")
     parser.add_argument("--ignore-hup", action="store_true")

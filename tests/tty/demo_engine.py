@@ -43,6 +43,8 @@ def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
         app.call_from_thread(lambda: app.call_later(_fault))
     if options.fault == "engine":
         app.call_from_thread(app.engine_failed, RuntimeError("planted in the engine"))
+    if options.worlds:
+        _in_turn(app, hub, options)
     draws = source(7, "demo")
     # A market moves as far in a second however many events tell of it.
     calm = math.sqrt(_USUAL_RATE / max(options.rate, 1.0))
@@ -54,6 +56,22 @@ def play(app: QuarterdeckApp, options: argparse.Namespace) -> None:
         if options.writing:
             change["llm"] = writing(hub.snapshot)
         hub.change(**change)
+
+
+def _in_turn(app: QuarterdeckApp, hub: fakehub.FakeHub, options: argparse.Namespace) -> None:
+    """One hostile world after the other, each until the screen has been drawn with it twice;
+    how many there were stands in a file, so that whoever presses keys can wait for them all."""
+    worlds = [poison(fakehub.world(), options.seed + k) for k in range(options.worlds)]
+    version, told = 1, options.state / "worlds"
+    while True:
+        for one in worlds:
+            version += 1
+            hub.publish(msgspec.structs.replace(one, version=version))
+            seen = app.sampler.samples
+            while app.sampler.samples < seen + 2:
+                pause(0.002)
+            told.with_suffix(".part").write_text(str(version))
+            told.with_suffix(".part").replace(told)
 
 
 def moved(snapshot: Snapshot | None, draw: float, calm: float = 1.0) -> dict[str, object]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.core.clock import monotonic_ns, pause
+from tests.tty.warm import Forked, Warm
 
 ROOT = Path(__file__).resolve().parents[2]
 ASK = b"\x1b[6n"
@@ -32,7 +33,7 @@ class Terminal:
 
     `rate` limits reading to that many bytes a second (0: as fast as it comes), `answers`
     False plays a terminal that does not know `ESC[6n`. `program` is what is given the
-    arguments: Python, or a command such as ssh.
+    arguments: Python, or a command such as ssh. `warm` forks the program instead of starting it.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Terminal:
         answers: bool = True,
         rate: int = 0,
         program: Sequence[str] = (sys.executable,),
+        warm: Warm | None = None,
     ) -> None:
         self.output = bytearray()
         self.answers = answers
@@ -58,16 +60,15 @@ class Terminal:
         self.started_ns = monotonic_ns()
         keep = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"),
                 "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}  # fmt: skip
-        self.process = subprocess.Popen(
-            [*program, *arguments],
-            stdin=child,
-            stdout=child,
-            stderr=child,
-            cwd=ROOT,
-            env={**keep, **(env or {})},
-            start_new_session=True,
-            preexec_fn=_own_terminal,
-        )
+        keep |= env or {}
+        self.process: subprocess.Popen[bytes] | Forked
+        if warm is not None:
+            self.process = warm.start(os.ttyname(child), arguments, keep)
+        else:
+            self.process = subprocess.Popen(
+                [*program, *arguments], stdin=child, stdout=child, stderr=child, cwd=ROOT,
+                env=keep, start_new_session=True, preexec_fn=_own_terminal,
+            )  # fmt: skip
         self._child = child
         self._stop = False
         self._thread = threading.Thread(target=self._read, daemon=True)

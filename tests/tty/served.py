@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.core.clock import pause
 from tests.tty.harness import ROOT, Terminal
+from tests.tty.warm import Warm
 
 MINUTES = 120
 
@@ -50,8 +51,8 @@ class Served:
     def status(self) -> dict[str, Any]:
         return self.told("status")
 
-    def screen(self, *arguments: str) -> Terminal:
-        return Terminal(["-m", "app.main", *arguments], env=self.env)
+    def screen(self, *arguments: str, warm: Warm | None = None) -> Terminal:
+        return Terminal(["-m", "app.main", *arguments], env=self.env, warm=warm)
 
     def close(self) -> None:
         if self.process.poll() is None:

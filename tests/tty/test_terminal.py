@@ -92,7 +92,7 @@ def test_a_fault_of_the_engine_stays_on_the_screen(tmp_path: Path) -> None:
 
 
 def test_hostile_texts_write_no_escape_of_their_own() -> None:
-    assert ui.hostile_texts(1).count > 50
+    assert ui.hostile_texts(1, worlds=2).count > 50
 
 
 def test_the_oracle_for_escapes_sees_what_it_should() -> None:

@@ -453,3 +453,10 @@ def test_money_that_does_not_add_up_is_said() -> None:
     line.fit(140, 1)
     line.show(fake.world(account=account))
     assert "books do not add up" in line.render_line(0).text
+
+
+def test_a_source_without_a_name_has_a_column_as_well() -> None:
+    from widgets.signals import _votes
+
+    for room in (20, 60, 200):
+        assert len(_votes(("", " ", "moving average", "\x00"), room)) == 4
