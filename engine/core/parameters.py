@@ -8,7 +8,7 @@ person and a learner can move them without touching code.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -222,19 +222,23 @@ class Setting:
     origin: str
 
 
+_Key = tuple[str, str | None, str | None, str | None]
+"""A parameter's name, and the symbol, regime and strategy that it is asked for."""
+
+
 @dataclass(slots=True)
 class Parameters:
     """The values in force. Owned by the kernel thread; everybody else gets copies.
 
     `version` counts changes, so that whoever derives something from parameters knows when
-    to derive it again.
+    to derive it again; `derived` keeps such things by a key of theirs until then.
     """
 
     version: int = 0
     _set: dict[str, dict[Scope, Setting]] = field(default_factory=dict)
-    _cache: dict[tuple[str, str | None, str | None, str | None], Value] = field(
-        default_factory=dict
-    )
+    _cache: dict[_Key, Value] = field(default_factory=dict)
+    _found: dict[_Key, Setting] = field(default_factory=dict)
+    derived: dict[Hashable, object] = field(default_factory=dict)
 
     def get(
         self,
@@ -260,6 +264,15 @@ class Parameters:
         strategy: str | None = None,
     ) -> Setting:
         """As `get`, by name and with its origin, for screens and `why`."""
+        key = (name, symbol, regime, strategy)
+        found = self._found.get(key)
+        if found is None:
+            found = self._found[key] = self._search(name, symbol, regime, strategy)
+        return found
+
+    def _search(
+        self, name: str, symbol: str | None, regime: str | None, strategy: str | None
+    ) -> Setting:
         parameter = find(name)
         best: tuple[tuple[int, ...], Setting] | None = None
         for scope, setting in self._set.get(name, {}).items():
@@ -308,6 +321,8 @@ class Parameters:
     def _changed(self) -> None:
         self.version += 1
         self._cache.clear()
+        self._found.clear()
+        self.derived.clear()
 
 
 def find(name: str) -> Parameter:

@@ -1,7 +1,7 @@
 """The exit plan of one position: every level and deadline it starts with, and where from.
 
 A person approves an entry together with how it will be left, so the plan is made before the
-order, from the parameters in force, and says of each of its numbers who gave it. The levels
+order, from the parameters in force, and can say of each of its numbers who gave it. The levels
 themselves come out of the compiled `open_position`, so that plan and step can't disagree.
 """
 
@@ -36,6 +36,8 @@ FRIDAY_END = 2 * DAY
 """Saturday 00:00 UTC within a week that begins on a Thursday, as the epoch did."""
 
 MOST_TARGETS = 4
+
+_NO_STATE = np.full(step.STATE_SIZE, NAN)
 
 
 def regime_code(regime: str | None) -> float:
@@ -100,7 +102,6 @@ class ExitPlan:
     rules: step.Floats
     state: step.Floats
     marks: step.Ints
-    lines: tuple[Line, ...]
 
     @property
     def stop(self) -> float:
@@ -168,20 +169,72 @@ class _Reader:
         self.lines.append(Line(name, value, unit, source))
 
 
+@dataclass(frozen=True, slots=True)
+class _Template:
+    """The rules of every entry that differs in its numbers alone; `buffer` is the break-even
+    buffer that was asked for, before costs."""
+
+    rules: step.Floats
+    ladder: bool
+    buffer: float
+    lines: tuple[Line, ...]
+
+
 def plan_exits(parameters: Parameters, entry: Entry) -> ExitPlan:
     """Work out stop, targets and deadlines of an entry, or say why it can't be protected.
 
     Raises `QuarterdeckError` for an entry without a usable stop, an unknown profile or a
     price, size or target that can't be.
     """
-    profile = _checked(entry)
+    _checked(entry)
+    template = _template(parameters, entry)
+    rules = template.rules.copy()
+    rules[step.R_BE_BUFFER] = max(template.buffer, _costs(entry))
+    plan = _opened(entry, rules, template.ladder)
+    if plan is None:
+        raise QuarterdeckError(
+            f"{entry.symbol}: no stop can be set below a long or above a short entry",
+            "the ATR is still warming up and the strategy gave no stop of its own"
+            if not entry.atr > 0
+            else f"entry {entry.price:g}, ATR {entry.atr:g}, strategy's stop {entry.stop}",
+        )
+    return plan
+
+
+def explained(parameters: Parameters, plan: ExitPlan) -> tuple[Line, ...]:
+    """Each number of a plan that these parameters made, and who gave it."""
+    entry = plan.entry
+    return (
+        *_worked_out(parameters, entry).lines,
+        Line("stop", plan.stop, "price", "at entry"),
+        *(Line(f"target {k}", at, "price", "at entry") for k, at in enumerate(plan.targets, 1)),
+    )
+
+
+def _template(parameters: Parameters, entry: Entry) -> _Template:
+    """Worked out once for all entries of a kind, until a parameter moves."""
+    if (entry.stop_pct, entry.target_pct, entry.max_hold_ns) != (None, None, None):
+        return _worked_out(parameters, entry)
+    kind = (
+        plan_exits, entry.symbol, entry.regime, entry.strategy, entry.profile,
+        entry.stop is None, min(len(entry.targets), 2), entry.diamond,
+    )  # fmt: skip
+    known = parameters.derived.get(kind)
+    if known is None:
+        known = parameters.derived[kind] = _worked_out(parameters, entry)
+    assert isinstance(known, _Template)
+    return known
+
+
+def _worked_out(parameters: Parameters, entry: Entry) -> _Template:
+    profile = PROFILES[entry.profile]
     read = _Reader(parameters, entry)
     rules = np.full(step.RULES_SIZE, NAN)
-    own_stop = _stop(rules, read, entry)
-    _costs(rules, read, entry, profile)
+    _stop(rules, read, entry)
+    buffer = _break_even(rules, read, entry, profile)
     _trailing(rules, read, profile)
     ladder = _ladder(rules, read, entry, profile)
-    own_target = _target(rules, read, entry, ladder)
+    _target(rules, read, entry, ladder)
     if profile.scale_in:
         _scale_ins(rules, read)
     _times(rules, read, entry, profile)
@@ -191,51 +244,41 @@ def plan_exits(parameters: Parameters, entry: Entry) -> ExitPlan:
         rules[step.R_QUICK_PCT] = read.get(settings.QUICK_PCT, "quick exit")
         rules[step.R_QUICK_NS] = read.get(settings.QUICK_MIN, "quick exit age") * MINUTE
     rules[step.R_CRASH_ATR] = read.get(settings.STOP_ATR_BY_REGIME[Regime.CRASH])
+    return _Template(rules, ladder, buffer, tuple(read.lines))
 
-    state = np.full(step.STATE_SIZE, NAN)
+
+def _opened(entry: Entry, rules: step.Floats, ladder: bool) -> ExitPlan | None:
+    """The plan of an entry by rules that become its own; None where no stop protects it."""
+    state = _NO_STATE.copy()
     marks = np.zeros(step.MARKS_SIZE, np.int64)
+    own_stop = NAN if entry.stop is None else float(entry.stop)
     opened = step.open_position(
         state, marks, rules, float(entry.direction.sign), float(entry.price), entry.lots,
-        float(entry.atr), entry.opened_ns, own_stop, own_target,
+        float(entry.atr), entry.opened_ns, own_stop, _furthest(entry),
     )  # fmt: skip
     if not opened:
-        raise QuarterdeckError(
-            f"{entry.symbol}: no stop can be set below a long or above a short entry",
-            "the ATR is still warming up and the strategy gave no stop of its own"
-            if not entry.atr > 0
-            else f"entry {entry.price:g}, ATR {entry.atr:g}, strategy's stop {entry.stop}",
-        )
+        return None
     _finish(state, marks, rules, entry, ladder)
-    read.note("stop", float(state[step.STOP]) * entry.direction.sign, "price", "at entry")
-    for k, price in enumerate(target_prices(state), 1):
-        read.note(f"target {k}", price, "price", "at entry")
-    return ExitPlan(entry, rules, state, marks, tuple(read.lines))
+    return ExitPlan(entry, rules, state, marks)
+
+
+def _furthest(entry: Entry) -> float:
+    """The furthest of the entry's own targets, NaN where it has none."""
+    return max(entry.targets, key=lambda t: abs(t - entry.price)) if entry.targets else NAN
 
 
 def reopened(plan: ExitPlan, rules: step.Floats) -> ExitPlan | None:
     """The plan of the same entry with other rules; None where they can't protect it.
 
     For searches that try many values: it works out levels and deadlines anew and reads no
-    parameter. The lines stay those of the plan that it came from.
+    parameter.
     """
-    entry, state = plan.entry, np.full(step.STATE_SIZE, NAN)
-    marks, rules = np.zeros(step.MARKS_SIZE, np.int64), rules.copy()
-    own_target = max(entry.targets, key=lambda t: abs(t - entry.price)) if entry.targets else NAN
-    own_stop = entry.stop if entry.stop is not None else NAN
-    opened = step.open_position(
-        state, marks, rules, float(entry.direction.sign), float(entry.price), entry.lots,
-        float(entry.atr), entry.opened_ns, float(own_stop), float(own_target),
-    )  # fmt: skip
-    if not opened:
-        return None
-    ladder = not math.isnan(rules[step.R_SHARE]) or len(entry.targets) > 1
-    _finish(state, marks, rules, entry, ladder)
-    return ExitPlan(entry, rules, state, marks, plan.lines)
+    ladder = not math.isnan(rules[step.R_SHARE]) or len(plan.entry.targets) > 1
+    return _opened(plan.entry, rules.copy(), ladder)
 
 
-def _checked(entry: Entry) -> Profile:
-    profile = PROFILES.get(entry.profile)
-    if profile is None:
+def _checked(entry: Entry) -> None:
+    if entry.profile not in PROFILES:
         raise QuarterdeckError(
             f"there is no exit profile {entry.profile!r}", f"known: {', '.join(PROFILES)}"
         )
@@ -256,18 +299,17 @@ def _checked(entry: Entry) -> Profile:
             f"{entry.symbol}: targets must lie on the profitable side, {MOST_TARGETS} at most",
             f"entry {entry.price:g}, targets {', '.join(f'{t:g}' for t in entry.targets)}",
         )
-    return profile
 
 
-def _stop(rules: step.Floats, read: _Reader, entry: Entry) -> float:
+def _stop(rules: step.Floats, read: _Reader, entry: Entry) -> None:
     """The strategy's own price or percentage, else ATR: set by name, regime table, fall-back."""
     if entry.stop is not None:
         read.note("initial stop", entry.stop, "price", f"strategy {entry.strategy}")
-        return float(entry.stop)
+        return
     if entry.stop_pct is not None:
         rules[step.R_STOP_PCT] = entry.stop_pct
         read.note("initial stop", entry.stop_pct, "%", f"strategy {entry.strategy}")
-        return NAN
+        return
     family = None
     if entry.regime and not math.isnan(regime_code(entry.regime)):
         family = Regime(entry.regime).family
@@ -278,21 +320,26 @@ def _stop(rules: step.Floats, read: _Reader, entry: Entry) -> float:
     else:
         parameter = settings.STOP_ATR_BY_REGIME[family]
     rules[step.R_STOP_ATR] = read.get(parameter, "initial stop")
-    return NAN
 
 
-def _costs(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -> None:
-    """Where a position breaks even: never below round-trip fees and half the spread.
+def _costs(entry: Entry) -> float:
+    """Round-trip fees and half the spread in percent of the entry price.
 
     The exit fee is paid on the higher exit price, hence the division.
     """
-    costs = 100.0 * (2.0 * entry.fee + 0.5 * entry.spread) / (1.0 - entry.fee)
+    return 100.0 * (2.0 * entry.fee + 0.5 * entry.spread) / (1.0 - entry.fee)
+
+
+def _break_even(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -> float:
+    """Where a position breaks even: never below its costs. Returns the buffer asked for."""
+    costs = _costs(entry)
     asked = read.get(settings.BE_BUFFER)
     rules[step.R_BE_BUFFER] = max(asked, costs)
     source = read.source(settings.BE_BUFFER) if asked >= costs else "round-trip costs"
     if profile.break_even:
         rules[step.R_BE_ACTIVATION] = read.get(settings.BE_ACTIVATION, "break-even from")
         read.note("break-even buffer", float(rules[step.R_BE_BUFFER]), "%", source)
+    return asked
 
 
 def _trailing(rules: step.Floats, read: _Reader, profile: Profile) -> None:
@@ -335,18 +382,15 @@ def _ladder(rules: step.Floats, read: _Reader, entry: Entry, profile: Profile) -
     return True
 
 
-def _target(rules: step.Floats, read: _Reader, entry: Entry, ladder: bool) -> float:
+def _target(rules: step.Floats, read: _Reader, entry: Entry, ladder: bool) -> None:
     """The strategy's own target, else ATR; beside a ladder the runner has none but the trail."""
     if entry.targets:
-        furthest = max(entry.targets, key=lambda t: abs(t - entry.price))
-        read.note("take-profit", furthest, "price", f"strategy {entry.strategy}")
-        return float(furthest)
-    if entry.target_pct is not None:
+        read.note("take-profit", _furthest(entry), "price", f"strategy {entry.strategy}")
+    elif entry.target_pct is not None:
         rules[step.R_TAKE_PCT] = entry.target_pct
         read.note("take-profit", entry.target_pct, "%", f"strategy {entry.strategy}")
     elif not ladder:
         rules[step.R_TAKE_ATR] = read.get(settings.TAKE_ATR, "take-profit")
-    return NAN
 
 
 def _scale_ins(rules: step.Floats, read: _Reader) -> None:

@@ -12,6 +12,7 @@ from engine.core.exits import ExitReason
 from engine.core.parameters import Parameters, Scope
 from engine.core.types import Direction
 from engine.position import step
+from engine.position.plan import explained
 from engine.position.watch import PositionWatch
 from tests.position_help import MINUTE, START, plan, walk, watch
 from tests.ui.fakehub import make_trade
@@ -38,7 +39,7 @@ def test_who_decides_the_initial_stop() -> None:
     parameters = Parameters()
     parameters.set("exit.stop_atr_mult", 3.0, "person", Scope(strategy="ema_cross"))
     assert watch(parameters).stop == pytest.approx(97.0)
-    lines = {line.name: line for line in plan(parameters).lines}
+    lines = {line.name: line for line in explained(parameters, plan(parameters))}
     assert lines["initial stop"].source == "exit.stop_atr_mult (person)"
 
 
