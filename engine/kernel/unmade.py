@@ -66,6 +66,7 @@ class Path:
         self._sold_pct = 0.0
         self._last = math.nan
         self._seen_ns = self._kept_ns = began.time_ns
+        self._due_ns = 0
 
     @classmethod
     def begin(cls, trade: Unmade, plan: ExitPlan, now_ns: int) -> Path:
@@ -102,6 +103,7 @@ class Path:
     def kept(self, now_ns: int) -> Following:
         """What a restart needs, to be journaled."""
         self._kept_ns = self._seen_ns
+        self._due_ns = 0
         return Following(
             time_ns=now_ns,
             counterfactual=self.view,
@@ -140,6 +142,9 @@ class Path:
         if self.blind and not self._looks_again(now_ns):
             return True
         events = self.watch.on_price(price, now_ns)
+        if not events and now_ns < self._due_ns:
+            self._last, self._seen_ns = price, now_ns
+            return False
         ended = ""
         for event in events:
             if event.reason is not None:
@@ -153,14 +158,17 @@ class Path:
             return False
         if self.blind and not self._looks_again(bar.open_ns):
             return True
+        close_ns = bar.close_ns
+        events = self.watch.on_bar(bar.open, bar.high, bar.low, bar.close, bar.open_ns, close_ns)
+        if not events and close_ns < self._due_ns:
+            self._last, self._seen_ns = bar.close, close_ns
+            return False
         ended = ""
-        for event in self.watch.on_bar(
-            bar.open, bar.high, bar.low, bar.close, bar.open_ns, bar.close_ns
-        ):
+        for event in events:
             if event.reason is not None:
                 self._sold_pct += event.lots / LOTS * self._move_pct(event.price)
                 ended = str(event.reason)
-        return self._moved_on(bar.close, bar.close_ns, ended)
+        return self._moved_on(bar.close, close_ns, ended)
 
     def _looks_again(self, now_ns: int) -> bool:
         """The first price after a downtime; False where its day ended meanwhile.
@@ -182,15 +190,23 @@ class Path:
     def _moved_on(self, price: float, now_ns: int, sold: str) -> bool:
         before, age = self._seen_ns - self.view.time_ns, now_ns - self.view.time_ns
         self._last, self._seen_ns = price, now_ns
-        net = round(self._gross_pct() - self._fees_pct(), 4)
-        reached = tuple((name, net) for name, after in MARKS if before < after <= age)
+        reached = [name for name, after in MARKS if before < after <= age]
         if reached:
-            self.view = replace(self.view, marks=self.view.marks + reached)
+            net = round(self._gross_pct() - self._fees_pct(), 4)
+            marks = (*self.view.marks, *((name, net) for name in reached))
+            self.view = replace(self.view, marks=marks)
         if self.watch.closed:
             self.end(sold, now_ns, own_exit=True)
         elif age >= DAY:
             self.end(OVER, now_ns)
+        self._due_ns = self._next_due()
         return bool(reached or sold) or now_ns - self._kept_ns >= KEEP_EVERY
+
+    def _next_due(self) -> int:
+        """When time alone will bring something: a mark, the hour in which it is kept, its end."""
+        began = self.view.time_ns
+        ahead = (began + after for _, after in MARKS if began + after > self._seen_ns)
+        return min(self._kept_ns + KEEP_EVERY, next(ahead, began + DAY))
 
     def end(self, how: str, now_ns: int, *, own_exit: bool = False) -> None:
         """Follow no further; `own_exit` where a stop, target or deadline of its own ended it."""

@@ -65,9 +65,6 @@ LEARNED: tuple[Parameter, ...] = (
 
 _NAMES = frozenset(one.name for one in LEARNED)
 
-IN_FORCE = ("", 0.0)
-"""The key of an outcome by the rules in force."""
-
 TRIED = 5
 """Values tried of a parameter, evenly over its bounds, beside the one in force."""
 
@@ -119,7 +116,7 @@ class ExitLearner(Learner):
         self._params = params
         self._simulator = simulator
         self._version = -1
-        self._known: dict[str, dict[tuple[str, float], float]] = {}
+        self._known: dict[str, np.ndarray] = {}
         self._moves: dict[tuple[str, str, str], dict[str, _Move]] = {}
 
     def daily(
@@ -136,8 +133,15 @@ class ExitLearner(Learner):
         values = {one.name: self._values(one) for one in LEARNED}
         yield from self._try_all(values, recent)
         wanted = [o for o, _ in recent]
+        outcomes = np.array([self._known[o.id] for o in wanted])
+        half_life = float(self._params.get(HALF_LIFE)) * DAY
+        weights = 0.5 ** (np.array([now_ns - o.opened_ns for o in wanted]) / half_life)
+        first = 1
         for one in LEARNED:
-            yield from self._chosen(one, values[one.name], wanted, now_ns)
+            tried = values[one.name]
+            columns = outcomes[:, [0, *range(first, first + len(tried) - 1)]]
+            first += len(tried) - 1
+            yield from self._chosen(one, tried, wanted, columns, weights, now_ns)
 
     def _values(self, one: Parameter) -> list[float]:
         """What is in force, then the others."""
@@ -159,21 +163,22 @@ class ExitLearner(Learner):
 
     def _outcomes(
         self, one: Opportunity, bars: Bars, values: dict[str, list[float]]
-    ) -> dict[tuple[str, float], float]:
-        """Net results in R by parameter and value; those that change nothing are left out."""
+    ) -> np.ndarray:
+        """Net results in R: by the rules in force, then by each other value of each parameter;
+        NaN where an entry can't be protected."""
+        found = np.full(1 + sum(len(tried) - 1 for tried in values.values()), math.nan)
         base = self._simulator.plan(one, self._params)
         if base is None:
-            return {}
-        found: dict[tuple[str, float], float] = {}
+            return found
         moves = self._moves_of(one)
-        kept = self._simulator.walk(one, bars, _reopened(base, base.rules)).net_r
-        found[IN_FORCE] = kept
+        found[:] = self._simulator.walk(one, bars, _reopened(base, base.rules)).net_r
+        at = 1
         for name, tried in values.items():
             move = moves.get(name)
-            if move is None:
-                continue
             for value in tried[1:]:
-                found[name, value] = self._worth(one, bars, base, move, value)
+                if move is not None:
+                    found[at] = self._worth(one, bars, base, move, value)
+                at += 1
         return found
 
     def _worth(
@@ -221,19 +226,21 @@ class ExitLearner(Learner):
         return _Move(slots, low[slots], slope, moved.low)
 
     def _chosen(
-        self, one: Parameter, values: list[float], recent: list[Opportunity], now_ns: int
+        self,
+        one: Parameter,
+        values: list[float],
+        recent: list[Opportunity],
+        outcomes: np.ndarray,
+        weights: np.ndarray,
+        now_ns: int,
     ) -> Iterator[Suggestion | Trials | None]:
-        """Compare each value with the one in force, and suggest a step towards the best."""
-        half_life = float(self._params.get(HALF_LIFE)) * DAY
-        ages = np.array([now_ns - opportunity.opened_ns for opportunity in recent])
-        weights = 0.5 ** (ages / half_life)
-        outcomes = [self._known[o.id] for o in recent]
-        base = np.array([known.get(IN_FORCE, math.nan) for known in outcomes])
+        """Compare each value with the one in force, and suggest a step towards the best.
+
+        A column of `outcomes` belongs to each value, a row to each opportunity.
+        """
+        base = outcomes[:, 0]
         scores, best = [], (0.0, values[0], np.zeros_like(base))
-        for value in values:
-            found = np.array(
-                [known.get((one.name, value), known.get(IN_FORCE, math.nan)) for known in outcomes]
-            )
+        for value, found in zip(values, outcomes.T, strict=True):
             valid = np.isfinite(found) & np.isfinite(base)
             gained = np.where(valid, found - base, 0.0)
             scores.append(float(np.sum(weights[valid] * found[valid]) / np.sum(weights[valid])))

@@ -74,27 +74,30 @@ class Opportunities:
         trail = self._trails.get(symbol)
         if trail is not None:
             trail.span_ns = span_ns
-            trail.rows.append(row)
+            trail.append(row)
 
     def recall(self, symbol: str, bars: Iterable[Row], span_ns: int) -> None:
         """The bars of a symbol that were there before a restart, oldest first: each of its
         opportunities takes those that closed after it had begun, as it would have without."""
         trail = self._trails.get(symbol)
-        if trail is None or trail.rows:
+        if trail is None or len(trail):
             return
         mine = [followed for followed in self._open if followed.opportunity.symbol == symbol]
         oldest = min(followed.opportunity.opened_ns for followed in mine)
         trail.span_ns = span_ns
-        trail.rows += (row for row in bars if row[0] + span_ns > oldest)
-        closes = [row[0] + span_ns for row in trail.rows]
+        closes = []
+        for row in bars:
+            if row[0] + span_ns > oldest:
+                trail.append(row)
+                closes.append(row[0] + span_ns)
         for followed in mine:
             followed.begins = followed.taken = bisect_right(closes, followed.opportunity.opened_ns)
 
     def brought(self, symbol: str, atr: float, support: float, regime: float) -> None:
         """What the close of the last bar brought, since it closed a decision bar."""
         trail = self._trails.get(symbol)
-        if trail is not None and trail.rows:
-            trail.rows[-1] = (*trail.rows[-1][:5], atr, support, regime)
+        if trail is not None and len(trail):
+            trail.brought(atr, support, regime)
 
     def settle(self, symbol: str) -> None:
         """Let the next candidate in where the last has ended by the rules it began with."""

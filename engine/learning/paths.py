@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,35 +42,67 @@ class Bars:
         return Bars(self.prices[:count], self.times[:count], self.span_ns)
 
 
-@dataclass(slots=True)
 class Trail:
-    """Rows of one symbol while somebody follows it; `first` is the number of the oldest kept."""
+    """Rows of one symbol while somebody follows it; `first` is the number of the oldest kept.
 
-    span_ns: int = 0
-    first: int = 0
-    rows: list[Row] = field(default_factory=list)
+    They stand in arrays that grow by doubling, so that taking a stretch of them copies memory
+    and builds nothing. What was handed out stays as it was: rows are kept once written, but for
+    what the close of the newest brings.
+    """
+
+    def __init__(self) -> None:
+        self.span_ns = 0
+        self.first = 0
+        self._count = 0
+        self._table = np.empty((1_024, step.BAR_SIZE))
+        self._times = np.empty(1_024, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return self._count
 
     @property
     def end(self) -> int:
-        return self.first + len(self.rows)
+        return self.first + self._count
+
+    def append(self, row: Row) -> None:
+        """A bar closed."""
+        at = self._count
+        if at == len(self._times):
+            self._table = np.concatenate([self._table, np.empty_like(self._table)])
+            self._times = np.concatenate([self._times, np.empty_like(self._times)])
+        self._times[at] = row[0]
+        self._table[at] = row[1:]
+        self._count = at + 1
+
+    def brought(self, atr: float, support: float, regime: float) -> None:
+        """What the close of the newest row brought."""
+        self._table[self._count - 1, 4:] = (atr, support, regime)
 
     def since(self, number: int, sign: int) -> Bars:
         """The rows from this number on, for a long (+1) or a short (−1)."""
-        return bars_of(self.rows[number - self.first :], self.span_ns, sign)
+        rows = slice(number - self.first, self._count)
+        return _seen(self._table[rows].copy(), self._times[rows].copy(), self.span_ns, sign)
 
     def forget(self, before: int) -> None:
         """Drop rows that nobody follows any more."""
         gone = before - self.first
         if gone > 0:
-            del self.rows[:gone]
-            self.first = before
+            left = self._count - gone
+            self._table[:left] = self._table[gone : self._count].copy()
+            self._times[:left] = self._times[gone : self._count].copy()
+            self._count, self.first = left, before
+
+
+def _seen(table: step.Floats, times: step.Ints, span_ns: int, sign: int) -> Bars:
+    """The score as support for this direction in [0, 1]."""
+    table[:, step.BAR_SCORE] = np.maximum(0.0, sign * table[:, step.BAR_SCORE])
+    return Bars(table, times, span_ns)
 
 
 def bars_of(rows: list[Row], span_ns: int, sign: int = 1) -> Bars:
     """Rows as arrays, the score as support for this direction in [0, 1]."""
     table = np.array([row[1:] for row in rows], dtype=np.float64).reshape(-1, step.BAR_SIZE)
-    table[:, step.BAR_SCORE] = np.maximum(0.0, sign * table[:, step.BAR_SCORE])
-    return Bars(table, np.array([row[0] for row in rows], dtype=np.int64), span_ns)
+    return _seen(table, np.array([row[0] for row in rows], dtype=np.int64), span_ns, sign)
 
 
 def packed(bars: Bars, opened_ns: int, tick: float) -> Path:
