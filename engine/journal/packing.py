@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +22,9 @@ from engine.journal.codec import plain_text
 T = TypeVar("T")
 
 FORMAT = "A"
+
+LEVEL = 3
+"""Of deflating: the highest saves a hundredth of the size and takes half as long again."""
 
 KNOWN = (
     b"account around bar best bid ask bid_size ask_size base breakers breakers_open can_short cash "
@@ -53,7 +57,7 @@ _encoder = msgspec.msgpack.Encoder(enc_hook=plain)
 
 def pack(value: object) -> str:
     """The text of a value that msgspec can encode."""
-    squeezed = zlib.compressobj(6, zlib.DEFLATED, -15, zdict=KNOWN)
+    squeezed = zlib.compressobj(LEVEL, zlib.DEFLATED, -15, zdict=KNOWN)
     raw = squeezed.compress(_encoder.encode(value)) + squeezed.flush()
     return FORMAT + base64.b64encode(raw).decode()
 
@@ -88,17 +92,24 @@ def prices_of(values: Any, tick: float) -> tuple[float, int, bytes]:
     On the grid: the tick, its digits, and the first price and every step in ticks as int32,
     the bytes of one place side by side. Off it: 0, 0, and the floats.
     """
-    floats = [float(value) for value in values]
+    floats = list(map(float, values))
     digits = len(f"{tick:.10f}".rstrip("0").partition(".")[2])
-    ticks = [round(value / tick) for value in floats]
-    exact = all(
-        round(count * tick, digits) == value for count, value in zip(ticks, floats, strict=True)
-    )
-    steps = [after - before for before, after in zip([0, *ticks], ticks, strict=False)]
-    if not exact or any(abs(step) >= 1 << 31 for step in steps):
-        return 0.0, 0, struct.pack(f"<{len(floats)}d", *floats)
+    steps, before = [], 0
+    for value in floats:
+        count = _in_ticks(value, tick, digits)
+        if count is None or abs(count - before) >= 1 << 31:
+            return 0.0, 0, struct.pack(f"<{len(floats)}d", *floats)
+        steps.append(count - before)
+        before = count
     raw = struct.pack(f"<{len(steps)}i", *steps)
     return tick, digits, b"".join(raw[place::4] for place in range(4))
+
+
+@lru_cache(maxsize=8_192)
+def _in_ticks(value: float, tick: float, digits: int) -> int | None:
+    """How many ticks a price is, None off the grid; asked again of the same closes bar by bar."""
+    count = round(value / tick)
+    return count if round(count * tick, digits) == value else None
 
 
 def prices_from(packed: tuple[float, int, bytes]) -> list[float]:

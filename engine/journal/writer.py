@@ -85,8 +85,7 @@ class Writer:
                 self.seq += 1
                 self._queue.append((self.seq, record, False))
             seq = self.seq
-        if self._idle:
-            self._signal()
+        self._rouse()
         return seq
 
     def append_all(self, records: Sequence[AnyRecord]) -> list[int]:
@@ -104,8 +103,7 @@ class Writer:
                     self.seq += 1
                     self._queue.append((self.seq, record, left > 0))
                 seqs.append(self.seq)
-        if self._idle:
-            self._signal()
+        self._rouse()
         return seqs
 
     def _room_for(self, record: AnyRecord) -> bool:
@@ -174,6 +172,12 @@ class Writer:
         self._thread.join(timeout_s + 5.0)
         with self._lock:
             return [*self._inflight, *self._queue]
+
+    def _rouse(self) -> None:
+        """Wake a writer that rests; once, since a signal is a system call."""
+        if self._idle:
+            self._idle = False
+            self._signal()
 
     def _signal(self) -> None:
         loop, wake = self._loop, self._wake

@@ -108,6 +108,7 @@ class Appraiser:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._sent: deque[int] = deque(maxlen=64)
+        self._skewed = desk.feed if isinstance(desk.feed, Skewed) else None
         self.margin_used: Callable[[float], float] = lambda equity: 0.0
         self.new_in_cycle = 0
 
@@ -301,7 +302,7 @@ class Appraiser:
             regime=symbol.label or None,
             around=desk.risk.around(symbol.symbol, notional * wish.direction.sign, held),
             strategy=wish.strategy,
-            skew_s=abs(desk.feed.skew_ns) / SECOND if isinstance(desk.feed, Skewed) else 0.0,
+            skew_s=abs(self._skewed.skew_ns) / SECOND if self._skewed is not None else 0.0,
             known=bearing.known,
         )
         gates = evaluate(gated_from, desk.params)

@@ -161,9 +161,7 @@ class ExitLearner(Learner):
                 self._known[opportunity.id] = self._outcomes(opportunity, unpacked(path), values)
                 yield None
 
-    def _outcomes(
-        self, one: Opportunity, bars: Bars, values: dict[str, list[float]]
-    ) -> np.ndarray:
+    def _outcomes(self, one: Opportunity, bars: Bars, values: dict[str, list[float]]) -> np.ndarray:
         """Net results in R: by the rules in force, then by each other value of each parameter;
         NaN where an entry can't be protected."""
         found = np.full(1 + sum(len(tried) - 1 for tried in values.values()), math.nan)
