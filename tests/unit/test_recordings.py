@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,9 @@ import pytest
 
 from engine.core.clock import HOUR, MINUTE, SECOND
 from engine.core.errors import DataError
+from engine.core.ids import generator
 from engine.core.types import Bar, FeedStatus, Link, Tick
+from engine.market import recordtable
 from engine.market.recordings import load
 from engine.market.recordname import symbol_of
 from engine.market.replay import ReplayFeed
@@ -385,3 +389,45 @@ def test_minutes_of_trades_whose_begin_or_end_was_not_recorded_make_no_bar(
     opens, rows = minute_bars(times, prices, np.full(7, 0.5))
     assert [(int(o) - begin) // MINUTE for o in opens] == expected
     assert rows[-2:].tolist() == [[12, 12, 9, 9, 1], [8, 14, 8, 14, 1]]
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_flawless_file_is_read_alike_by_the_short_and_the_long_way(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draws = generator(5, "bars")
+    opens = draws.uniform(50, 60, 500)
+    closes = opens * draws.uniform(0.99, 1.01, 500)
+    frame = (
+        pd.DataFrame(
+            {
+                "open_time": BEGIN_MS + np.arange(500) * 60_000,
+                "open": opens,
+                "high": np.maximum(opens, closes) * 1.001,
+                "low": np.minimum(opens, closes) * 0.999,
+                "close": closes,
+                "volume": draws.integers(1, 90, 500),
+                "note": "kept out",
+            }
+        )
+        .drop(index=77)
+        .reset_index(drop=True)
+    )
+    path = tmp_path / f"BTCUSDT-1m.{ending}"
+    frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+    short = recordtable.read_tables(path, "BTC/USDT")["BTC/USDT"]
+    monkeypatch.setattr(recordtable, "plain_columns", lambda path: None)
+    long = recordtable.read_tables(path, "BTC/USDT")["BTC/USDT"]
+    assert short.time_ns.tolist() == long.time_ns.tolist()
+    assert short.values.tolist() == long.values.tolist()
+    assert (short.span_ns, short.trades, short.duplicates) == (long.span_ns, False, 0)
+    assert long.values[:, 3].tolist() == frame["close"].tolist()
+
+
+def test_a_flawless_file_needs_no_pandas(tmp_path: Path) -> None:
+    path = write(tmp_path, [row(i) for i in range(50)])
+    code = (
+        "import sys; from pathlib import Path; from engine.market.recordtable import read_tables; "
+        f"read_tables(Path({str(path)!r}), 'BTC/USDT'); sys.exit('pandas' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
