@@ -7,7 +7,7 @@ Nothing here waits, and nothing here is in the way of an exit.
 from __future__ import annotations
 
 from engine.core.clock import SECOND
-from engine.core.records import ConditionChanged
+from engine.core.records import AnyRecord, ConditionChanged
 from engine.core.types import Direction, TradeCondition
 from engine.core.views import LlmView
 from engine.kernel.calls import Verdicts, keep_call
@@ -71,7 +71,8 @@ class Conditions:
         """Arm what passes, withdraw what isn't said any more, and keep who said what.
 
         What was armed already and is said again of the same levels stays as it is, for longer;
-        where nothing else is said there is nothing to tell.
+        where nothing else is said there is nothing to tell. The cursor keeps that it was said:
+        what is armed next depends on what is armed now, and a recording goes on at its last one.
         """
         desk = self._desk
         earlier = self._standing()
@@ -81,10 +82,12 @@ class Conditions:
         withdrawn = [self._changed(c, "withdrawn", "the strategist spoke again") for c in earlier]
         desk.used.said_ns = desk.now_ns
         told = (spoken.speaker, spoken.why_rules, tuple(sorted(verdicts)))
+        kept = (desk.cursor(),) if withdrawn or any(id for id, _ in verdicts) else ()
         if spoken.reply is None and not withdrawn and not changes and told == self._told:
+            desk.record(*kept)
             return
         self._told = told
-        self._keep(spoken, verdicts, [*withdrawn, *changes])
+        self._keep(spoken, verdicts, *withdrawn, *changes, *kept)
 
     def _standing(self) -> list[TradeCondition]:
         """What strategists said before and is still valid."""
@@ -134,7 +137,7 @@ class Conditions:
             time_ns=self._desk.now_ns, condition=condition, state=state, why=why
         )
 
-    def _keep(self, spoken: Spoken, verdicts: Verdicts, changes: list[ConditionChanged]) -> None:
+    def _keep(self, spoken: Spoken, verdicts: Verdicts, *records: AnyRecord) -> None:
         keep_call(
             self._desk,
             Role.STRATEGIST,
@@ -142,7 +145,7 @@ class Conditions:
             spoken.asked_ns,
             spoken.reply,
             verdicts,
-            *changes,
+            *records,
             speaker=spoken.speaker,
             why_rules=spoken.why_rules,
         )
