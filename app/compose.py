@@ -18,7 +18,7 @@ import numpy as np
 from app.funding import funding_sources
 from app.warming import warm_up
 from engine.core.clock import MINUTE, Clock, LiveClock, ManualClock, duration_ns, parse_iso
-from engine.core.config import Config, LlmSection, data_dir, journal_path
+from engine.core.config import Config, LlmSection, NewsSection, data_dir, journal_path
 from engine.core.errors import ConfigError, QuarterdeckError
 from engine.core.ids import Ids, fresh_seed, run_tag
 from engine.core.parameters import Parameters
@@ -46,6 +46,9 @@ from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
 from engine.market.quality import Freshness
+from engine.news.client import NewsClient, NewsLine
+from engine.news.recorded import RecordedNews
+from engine.news.recorded import load as headlines_of
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers
@@ -84,6 +87,7 @@ class RunOptions:
     funding: Path | None = None
     marks: Path | None = None
     llm_replies: Path | None = None
+    news: Path | None = None
     settings: tuple[tuple[str, str], ...] = ()
     publish_hz: float = 10.0
     timeframe_given: bool = False
@@ -226,6 +230,7 @@ def _assemble(
         raise
     desk.rates, desk.mark_prices = sources
     _language_model(config.llm, options, desk, wake)
+    desk.news = _news(config.news, options, desk, wake)
     kernel = Kernel(
         desk,
         wake,
@@ -270,6 +275,19 @@ def _model(
     if feed.manual_time and feed.speed != 1.0:
         return None, "market time runs ahead of any model"
     return OllamaClient(llm.host, llm.model, wake.set), ""
+
+
+def _news(news: NewsSection, options: RunOptions, desk: Desk, wake: Event) -> NewsLine | None:
+    """Who delivers headlines: sources on the live market, a recording off it, or nobody."""
+    if options.news is not None:
+        if not desk.feed.manual_time:
+            raise ConfigError("a live market has news of its own", "leave --news out")
+        return RecordedNews(headlines_of(options.news))
+    if not (news.enabled and news.sources and _lives(desk.feed)):
+        return None
+    return NewsClient(
+        news.sources, wake.set, every_s=news.every * 60.0, deadline_s=float(news.timeout)
+    )
 
 
 def _lives(feed: Feed) -> bool:

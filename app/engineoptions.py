@@ -55,6 +55,7 @@ class EngineOptions:
     llm_replies: Annotated[
         Path | None, typer.Option(help="recorded replies of the model, for a replay")
     ] = None
+    news: Annotated[Path | None, typer.Option(help="recorded headlines, for a replay")] = None
     config: Annotated[Path | None, typer.Option(help="a configuration file")] = None
 
     def load(self, more: dict[tuple[str, str], Any] | None = None) -> Loaded:
@@ -82,6 +83,7 @@ class EngineOptions:
             funding=self.funding,
             marks=self.marks,
             llm_replies=self.llm_replies,
+            news=self.news,
             settings=parse_settings(self.settings),
             timeframe_given="engine.timeframe" in loaded.origins,
             symbols_given="engine.symbols" in loaded.origins,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine.core.clock import MINUTE
+from engine.core.news import NewsView
 from engine.core.views import LlmCall, LlmView, Snapshot
 from widgets import numbers
 from widgets.cells import fit
@@ -17,6 +19,9 @@ _EARLIER = 12
 _STATES = {
     "ok": ("ok", "gain"), "asking": ("asked", "note"), "off": ("off", "muted"),
     "absent": ("absent", "warn"),
+}  # fmt: skip
+_SOURCES = {
+    "ok": ("● ok", "gain"), "failing": ("✕ failing", "warn"), "waiting": ("◌ asked", "note"),
 }  # fmt: skip
 _NOTHING = {
     "strategist": "no condition was wanted",
@@ -47,10 +52,13 @@ class LlmPanel(DocumentPanel):
             self.redraw()
 
     def parts(self, snapshot: Snapshot) -> tuple[object, ...]:
-        return (snapshot.llm,)
+        # Ages of sources are told in minutes, so that nothing is drawn for each second.
+        news = snapshot.news
+        return (snapshot.llm, news, snapshot.time_ns // MINUTE if news is not None else 0)
 
     def nothing(self) -> bool:
-        return not self._calls and (self.snapshot is None or self.snapshot.llm is None)
+        known = self.snapshot
+        return not self._calls and (known is None or (known.llm is None and known.news is None))
 
     def document(self, width: int) -> Sequence[Line]:
         view = self.snapshot.llm if self.snapshot is not None else None
@@ -62,6 +70,8 @@ class LlmPanel(DocumentPanel):
                 if one.writing:
                     lines += [BLANK, heading("Being written", width, _as(one.role))]
                     lines += paragraph(one.writing, width, "note")
+        if self.snapshot is not None and self.snapshot.news is not None:
+            lines += [BLANK, *news_lines(self.snapshot.news, self.snapshot.time_ns, width)]
         if self._calls:
             lines += [BLANK, *_call(self._calls[-1], width)]
             earlier = self._calls[-2 : -2 - _EARLIER : -1]
@@ -113,6 +123,35 @@ def role_health(view: LlmView, width: int) -> list[Line]:
         *((f"{count}×", (run(answer),)) for answer, count in view.answers[:4]),
     ]
     return [heading(view.role.capitalize(), width), crop(state, width), *flow(facts, width)]
+
+
+def news_lines(view: NewsView, now_ns: int, width: int) -> list[Line]:
+    """How each source of headlines does, how old what it gave is, and the newest headlines."""
+    note = " recorded, nobody is asked" if view.recorded else " quoted in prompts, order nothing"
+    lines: list[Line] = [heading("News", width, (run(note, "muted"),))]
+    for one in view.sources:
+        text, role = _SOURCES.get(one.state, (one.state, "warn"))
+        age = f"heard {_ago(now_ns - one.ok_ns)}" if one.ok_ns else "never heard"
+        parts: list[Run] = [
+            (f"{text}  ", role), run(one.name), run(f"  {one.headlines} new, {age}", "soft")
+        ]  # fmt: skip
+        if one.why:
+            parts.append(run(f"  {one.why}", "warn"))
+        lines.append(crop(parts, width))
+    for headline in view.headlines:
+        at = (f"{numbers.clock(headline.known_ns)}  ", "muted")
+        lines.append(crop((at, run(headline.text, "soft")), width))
+    if not view.headlines:
+        lines.append((("no headline yet", "muted"),))
+    return lines
+
+
+def _ago(ns: int) -> str:
+    """An age in whole minutes, which is how often it is drawn."""
+    minutes = max(0, ns) // MINUTE
+    if minutes < 60:
+        return f"{minutes} min ago" if minutes else "just now"
+    return f"{minutes // 60} h {minutes % 60} min ago"
 
 
 def _as(role: str) -> Sequence[Run]:

@@ -126,6 +126,26 @@ class LlmSection(Section):
         return text if "://" in text else f"http://{text}"
 
 
+class NewsSection(Section):
+    """Headlines that prompts quote; off until it is switched on and names sources.
+
+    Fetched on the live market alone; a replay reads recorded ones (`--news`).
+    """
+
+    enabled: bool = Field(False, description="whether sources are asked")
+    sources: tuple[str, ...] = Field((), description="addresses of RSS or Atom feeds")
+    every: int = Field(10, ge=1, le=1_440, description="minutes between two requests")
+    timeout: int = Field(15, ge=1, le=60, description="seconds that a request may take")
+
+    @field_validator("sources")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            if not re.fullmatch(r"https?://[^\s/]+\S*", one):
+                raise ValueError(f"{one!r} is no http or https address")
+        return value
+
+
 class PathsSection(Section):
     """Where files are kept; empty means the platform's own folders."""
 
@@ -155,6 +175,7 @@ class Config(Section):
 
     engine: EngineSection = EngineSection()
     llm: LlmSection = LlmSection()
+    news: NewsSection = NewsSection()
     paths: PathsSection = PathsSection()
     screen: ScreenSection = ScreenSection()
     keys: dict[str, str] = Field(default_factory=dict, description="action id = key")
@@ -169,6 +190,7 @@ ENVIRONMENT: Mapping[str, tuple[str, str]] = {
     "AI_TIMEOUT": ("llm", "timeout"),
     "AI_TRADING_ENABLED": ("llm", "enabled"),
     "AI_STRATEGIST": ("llm", "strategist"),
+    "NEWS_ENABLED": ("news", "enabled"),
     "DATA_DIR": ("paths", "data_dir"),
 }
 """Variables that are read, and the setting that each of them overrides."""

@@ -25,6 +25,7 @@ from engine.core.learning import (
     Trials,
 )
 from engine.core.lived import EntryContext, JournalEntry, PerformanceRow, StrategyRow
+from engine.core.news import Headline
 from engine.core.types import (
     Account,
     Actor,
@@ -436,6 +437,12 @@ class InsightFound(Record, frozen=True, tag="insight"):
     insight: Insight
 
 
+class HeadlineHeard(Record, frozen=True, tag="headline"):
+    """A headline was known from this moment on; what a replay reads at its engine time."""
+
+    headline: Headline
+
+
 class PositionEntered(Record, frozen=True, tag="entered"):
     """A position was opened, with what was known then; in its first fill's transaction."""
 
@@ -539,6 +546,7 @@ AnyRecord = (
     | PatternScored
     | RuleSet
     | InsightFound
+    | HeadlineHeard
     | PositionEntered
     | TradeJournalled
     | PerformanceMeasured

@@ -13,6 +13,7 @@ from engine.core.commands import Ack
 from engine.core.honesty import HonestyView
 from engine.core.learning import LearningView
 from engine.core.lived import JournalEntry
+from engine.core.news import NewsView
 from engine.core.types import (
     Account,
     Actor,
@@ -399,6 +400,7 @@ class Snapshot(Value, frozen=True):
     """The newest closed trades with what was known at their entry and what came after."""
     learning: LearningView | None = None
     absences: tuple[Absence, ...] = ()
+    news: NewsView | None = None
 
 
 class JournalLine(Value, frozen=True, gc=False):

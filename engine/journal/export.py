@@ -68,6 +68,7 @@ LINES: dict[str, Rows] = {
     "data/trading_patterns.jsonl": _table("trading_patterns"),
     "data/regime_rules.jsonl": _table("regime_rules"),
     "data/insights.jsonl": _table("insights"),
+    "data/news_items.jsonl": _table("news_items"),
     "data/performance_snapshots.jsonl": _table("performance_snapshots"),
     "data/strategy_performance.jsonl": _table("strategy_performance"),
 }

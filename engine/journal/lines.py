@@ -257,6 +257,11 @@ def _insight(record: r.InsightFound) -> Words:
     return Actor.ENGINE, f"{found.kind}, found by {found.source}: {found.text}", found.id, about
 
 
+def _headline(record: r.HeadlineHeard) -> Words:
+    one = record.headline
+    return Actor.ENGINE, f"{one.source}: {one.text}", "", ""
+
+
 _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.RunStarted: _run,
     r.OrderChanged: _order,
@@ -286,4 +291,5 @@ _WRITERS: dict[type[Any], Callable[[Any], Words | None]] = {
     r.Frozen: _frozen,
     r.OpportunityEnded: _opportunity,
     r.InsightFound: _insight,
+    r.HeadlineHeard: _headline,
 }

@@ -27,6 +27,7 @@ from engine.journal.schema import (
     GUARDS,
     HELD_BARS,
     LEARNING,
+    NEWS,
     OUTLOOKS,
     QUIET,
     VERSION,
@@ -117,6 +118,12 @@ def _add_quiet(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
+def _add_news(connection: sqlite3.Connection) -> None:
+    """Version 11 keeps headlines; older files have none."""
+    for statement in statements(NEWS):
+        connection.execute(statement)
+
+
 STEPS: Mapping[int, Step] = {
     1: _add_funding,
     2: _add_breakers,
@@ -127,6 +134,7 @@ STEPS: Mapping[int, Step] = {
     7: _tell_more_of_changes,
     8: _tell_more_of_knowledge,
     9: _add_quiet,
+    10: _add_news,
 }
 """By the version a step starts from; version 1 is the first that was released."""
 

@@ -23,6 +23,7 @@ from engine.core.records import (
     Filled,
     Followed,
     Funded,
+    HeadlineHeard,
     HeldThrough,
     OrderChanged,
     ParameterSet,
@@ -59,6 +60,12 @@ CLOSED = "DELETE FROM positions WHERE id = ?"
 
 def _texts(amounts: tuple[Any, ...]) -> str:
     return _json([str(amount) for amount in amounts])
+
+
+def _headline(r: HeadlineHeard, seq: int) -> Iterator[Row]:
+    one = r.headline
+    values = (seq, one.known_ns, one.source, one.text, one.link, one.published_ns, one.key)
+    yield _into("news_items", 7), values
 
 
 def _run(r: RunStarted, seq: int) -> Iterator[Row]:
@@ -285,6 +292,7 @@ def _held(r: HeldThrough, seq: int) -> Iterator[Row]:
 
 _PROJECTORS: dict[type[Any], Callable[[Any, int], Iterator[Row]]] = {
     RunStarted: _run,
+    HeadlineHeard: _headline,
     OrderChanged: _order,
     Filled: _fill,
     Funded: _funding,

@@ -14,6 +14,7 @@ import msgspec
 
 from engine.core.clock import day_of
 from engine.core.honesty import Aftermath
+from engine.core.news import Headline
 from engine.core.records import (
     Accounted,
     AnyRecord,
@@ -29,6 +30,7 @@ from engine.core.records import (
     FollowedUp,
     Following,
     Funded,
+    HeadlineHeard,
     OrderChanged,
     ParameterSet,
     PositionChanged,
@@ -63,6 +65,7 @@ T = TypeVar("T")
 
 RECENT_TRADES = 500  # as many as a screen and a learner's warm start can use
 RECENT_STATES = 1_000  # states of positions, for the charts that show how stops moved
+RECENT_HEADLINES = 1_000  # by which what a feed repeats is known
 RECENT_FOLLOWED = 50  # as many ended ones as a screen shows
 
 
@@ -111,6 +114,8 @@ class Recovered(Value, frozen=True):
     entering: dict[str, Entering] = msgspec.field(default_factory=dict)
     followed: tuple[Counterfactual, ...] = ()
     lived: Lived = Lived()
+    headlines: tuple[Headline, ...] = ()
+    """The newest headlines, the oldest of them first."""
     held: tuple[EntryHeld, ...] = ()
     """Entries that waited for the advisor when the engine stopped."""
     protected: tuple[AnyRecord, ...] = ()
@@ -193,6 +198,7 @@ class Fold:
         self._held: dict[str, EntryHeld] = {}
         self._breakers: dict[str, BreakerView] = {}
         self._lived = LivedFold()
+        self._headlines: deque[str] = deque(maxlen=RECENT_HEADLINES)
         self._cursor = ""
         self._quiet = ""
         self._denial = ""
@@ -223,6 +229,8 @@ class Fold:
             self._used(self._learned.event(kind, body))
         elif kind in _NAMED:
             self._name(kind, _named.decode(body), body, seq)
+        elif kind == "headline":
+            self._headlines.append(body)
         elif kind == _FOLLOWING:
             self._following[_id_of(_named.decode(body).counterfactual)] = body
         elif kind == _ENTERING:
@@ -353,6 +361,9 @@ class Fold:
             following=tuple(r for r in following if isinstance(r, Following)),
             followed=tuple(r.counterfactual for r in followed if isinstance(r, Followed)),
             lived=self._lived.result(),
+            headlines=tuple(
+                r.headline for r in map(decode, self._headlines) if isinstance(r, HeadlineHeard)
+            ),
             learned=self._learned.result(),
             scored=self._scored.result(),
             held=tuple(self._held.values()),

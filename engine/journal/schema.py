@@ -11,7 +11,7 @@ import sqlite3
 from engine.journal.knowledge import TABLES as KNOWLEDGE
 
 APPLICATION_ID = 0x51444A31  # "QDJ1"
-VERSION = 10
+VERSION = 11
 
 EVENTS = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -229,8 +229,16 @@ CREATE TABLE commands (
 CREATE INDEX trades_time ON trades (timestamp);
 """
 
+NEWS = """
+CREATE TABLE news_items (
+  seq INTEGER PRIMARY KEY, timestamp INTEGER, source TEXT, text TEXT, link TEXT,
+  published_ns INTEGER, key TEXT);
+"""
+"""Headlines, each from when it was known. Since version 11."""
+
 EVENTS += OUTLOOKS
 PROJECTIONS += FUNDING + BREAKERS + HELD_BARS + QUIET + LEARNING + FOLLOWED + KNOWLEDGE
+PROJECTIONS += NEWS
 
 
 def _guards(table: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from engine.core.clock import Clock, day_of
 from engine.core.commands import Ack
 from engine.core.ids import Ids
+from engine.core.news import Headline
 from engine.core.parameters import Parameters
 from engine.core.records import DURABLE, AnyRecord, Cursor, Noted, ProposalChanged
 from engine.core.settings import RunSettings
@@ -37,13 +38,13 @@ from engine.journal.lines import line
 from engine.journal.streams import KEPT, streamed
 from engine.kernel.symbols import SymbolDesk
 from engine.learning.memory import Memory
-from engine.llm.knowing import Headline
 from engine.llm.line import Line
 from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
 from engine.market.funding import Marks, NoRates, Rates
 from engine.market.quality import Freshness
+from engine.news.client import NewsLine
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
 from engine.position.watch import PositionWatch
@@ -146,6 +147,8 @@ class Desk:
     """Who thinks over closed trades beside the statistics; None where nobody is asked."""
     replays_replies: bool = False
     """Whether the model's answers come from a recording, at their engine time."""
+    news: NewsLine | None = None
+    """Who delivers headlines; None where no source is configured."""
     headlines: deque[Headline] = field(default_factory=lambda: deque(maxlen=200))
     """News, each from when it could be read."""
     triggered: list[TradeCondition] = field(default_factory=list)

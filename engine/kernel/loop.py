@@ -31,6 +31,7 @@ from engine.kernel.guard import Guard
 from engine.kernel.intake import Intake
 from engine.kernel.knowing import Knowing
 from engine.kernel.learning import Learning
+from engine.kernel.news import News
 from engine.kernel.orders import Orders
 from engine.kernel.publish import Publisher
 from engine.kernel.recovery import recover
@@ -90,6 +91,7 @@ class Kernel:
         self.commands = Commands(desk, self.orders, self.entries, self.exits, self.guard)
         self.learning.listen(self.commands)
         self.conditions = Conditions(desk)
+        self.news = News(desk)
         self.knowing = Knowing(desk)
         self.exits.opened, self.exits.lived = self.knowing.entered, self.knowing.closed
         self.orders.on_booked = self.knowing.hand_on
@@ -120,6 +122,7 @@ class Kernel:
         self.knowing.taught.append(self.reflecting.taught)
         self._hearers = (self.conditions, self.advising, self.reflecting)
         self.publisher.llm = self._llm_view
+        self.publisher.news = self.news.view
         self._publish_ns = int(SECOND / publish_hz)
         self._published_ns = 0
         self._next_cycle_ns = 0
@@ -184,6 +187,7 @@ class Kernel:
             one.entry for one in recovered.lived.trades if isinstance(one, TradeJournalled)
         )
         self.advising.restore(recovered.held)
+        self.news.begin(recovered.headlines)
         self.intake.meanwhile.begin()
         self.knowing.adopt()
 
@@ -219,6 +223,7 @@ class Kernel:
             if desk.now_ns - self._looked_ns >= SECOND:
                 self._looked_ns = desk.now_ns
                 self.cycle.look_for_stale()
+            self.news.look()
             self._run_due(desk.now_ns)
             self.learning.work()
         self._publish(force=bool(asked))
@@ -315,6 +320,7 @@ class Kernel:
     def _cycle_at(self, now: int) -> None:
         self.desk.now_ns = now
         self.intake.pending_since_ns = 0
+        self.news.look()
         self.cycle.run()
         self.learning.look()
         self.knowing.look()
@@ -389,7 +395,7 @@ class Kernel:
         self.finished.set()
 
     def _hush(self) -> None:
-        for one in (self.desk.strategist, self.desk.advisor, self.desk.reflector):
+        for one in (self.desk.strategist, self.desk.advisor, self.desk.reflector, self.desk.news):
             if one is not None:
                 one.close()
 

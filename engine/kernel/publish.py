@@ -17,6 +17,7 @@ import msgspec
 from engine.core.clock import MILLISECOND, MINUTE, SECOND, monotonic_ns
 from engine.core.learning import LearningView
 from engine.core.lived import JournalEntry
+from engine.core.news import NewsView
 from engine.core.records import Outlooked
 from engine.core.types import Control, FeedKind, Link, Proposal, Value
 from engine.core.views import (
@@ -90,6 +91,7 @@ class Publisher:
         self._ended: tuple[Proposal, ...] = ()
         self.llm: Callable[[], LlmView | None] = lambda: None
         self._llm: LlmView | None = None
+        self.news: Callable[[], NewsView | None] = lambda: None
         self.learning: Callable[[], LearningView | None] = lambda: None
         self.learning_moved: Callable[[], bool] = lambda: False
         self.lived: Callable[[], tuple[JournalEntry, ...]] = tuple
@@ -145,6 +147,7 @@ class Publisher:
                 risk=self._risk.view(account),
                 breakers=self._breakers(),
                 llm=self._llm_view(),
+                news=self.news(),
                 learning=self._learning_view(),
                 absences=self.meanwhile.absences if self.meanwhile else (),
                 honesty=self._exits.honesty.view(),

@@ -11,22 +11,14 @@ from typing import Any, TypeVar
 
 from engine.core.clock import iso
 from engine.core.learning import CoinScore, CoinStatus, Insight, Knowledge, Pattern, Rule
+from engine.core.news import Headline
 from engine.core.safetext import SafeText
-from engine.core.types import Value
 
 MOST_LESSONS = 8
 MOST_PATTERNS = 8
 MOST_HEADLINES = 10
 LONGEST = 240
 """Characters of one lesson or headline."""
-
-
-class Headline(Value, frozen=True):
-    """A line of news: data, never an instruction. `known_ns` is when it could be read."""
-
-    known_ns: int
-    source: str
-    text: str
 
 
 T = TypeVar("T", Headline, Insight)

@@ -7,8 +7,8 @@ so that nothing behind them can tell one from the other except by name.
 from __future__ import annotations
 
 from engine.core.learning import Knowledge
+from engine.core.news import Headline
 from engine.core.types import Direction, Value
-from engine.llm.knowing import Headline
 
 TOLD = (
     "price_change_1h", "price_change_4h", "price_change_24h", "ema_20", "ema_50", "rsi",

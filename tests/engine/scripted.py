@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from app.compose import RunOptions, build
 from engine.core.clock import MINUTE, SECOND, monotonic_ns
 from engine.core.commands import Ack, AnyCommand, Approve
-from engine.core.config import Config, EngineSection, LlmSection, PathsSection
+from engine.core.config import Config, EngineSection, LlmSection, NewsSection, PathsSection
 from engine.core.errors import CommandRefused
 from engine.core.ids import source
 from engine.core.records import AnyRecord
@@ -184,11 +184,13 @@ class Script:
         profile: str = "balanced",
         llm: LlmSection | None = None,
         advisor: bool = False,
+        news: NewsSection | None = None,
+        recorded_news: Path | None = None,
     ) -> None:
         self._made = {
             "symbols": symbols, "approval": approval, "live": live, "cash": cash,
             "settings": settings, "ack_log": ack_log, "llm": llm, "profile": profile,
-            "advisor": advisor,
+            "advisor": advisor, "news": news, "recorded_news": recorded_news,
         }  # fmt: skip
         self.path = folder / "scripted.db"
         self.clock = SteppedClock(begin_ns) if live else None
@@ -204,11 +206,13 @@ class Script:
                 cash=Decimal(str(cash)), seed=7, profile=profile,
             ),
             llm=llm or LlmSection(strategist="never"),
+            news=news or NewsSection(),
             paths=PathsSection(db=str(self.path)),
         )  # fmt: skip
         options = RunOptions(
             resume=resume or live,
             ack_log=ack_log,
+            news=recorded_news,
             settings=tuple((name, str(value)) for name, value in (settings or {}).items()),
         )
         self.engine = build(config, options, "test", feed=self.feed, clock=self.clock)

@@ -11,6 +11,7 @@ from typing import Any
 from engine.core.clock import MILLISECOND, SECOND, monotonic_ns, pause
 from engine.core.ids import source
 from engine.core.learning import InsightKind
+from engine.core.news import Headline
 from engine.core.parameters import Parameters
 from engine.core.safetext import SafeText
 from engine.core.types import Direction
@@ -19,7 +20,6 @@ from engine.llm.checks import condition_of, refusal
 from engine.llm.client import OllamaClient
 from engine.llm.conditions import ConditionsQuestion
 from engine.llm.health import Health
-from engine.llm.knowing import Headline
 from engine.llm.line import GRACE_NS
 from engine.llm.reflection import HOURS, Finding, ReflectionQuestion
 from engine.llm.replies import Ask, Outcome, Question, Reply

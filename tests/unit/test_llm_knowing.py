@@ -15,10 +15,10 @@ from engine.core.learning import (
     Rule,
     RuleAction,
 )
+from engine.core.news import Headline
 from engine.llm.knowing import (
     MOST_HEADLINES,
     MOST_LESSONS,
-    Headline,
     told_headlines,
     told_knowledge,
 )

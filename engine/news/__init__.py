@@ -1,0 +1,1 @@
+"""What strangers say: headlines of news feeds, fetched, read and recorded."""
