@@ -96,7 +96,6 @@ _DRILLS = tuple(
 
 ACTIONS: tuple[Action, ...] = (
     *_SCREEN_ACTIONS,
-    *_DRILLS,
     Action("approve", "Approve the proposal shown", ("a",), "approve", "Approvals", "desk",
            Danger.ACTS, why.no_proposal, "approve", ("approvals",),
            help="on PAPER at once, when it has been on screen for 250 ms; else it asks"),
@@ -223,6 +222,7 @@ ACTIONS: tuple[Action, ...] = (
            footer="help"),
     Action("quit", "Quit", ("q", "ctrl+c"), "quit_dialog", "Quarterdeck",
            danger=Danger.ASKS, footer="quit"),
+    *_DRILLS,
 )  # fmt: skip
 
 BY_ID: Mapping[str, Action] = {action.id: action for action in ACTIONS}

@@ -389,8 +389,9 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
     def perform(self, action: Action) -> None:
         """Do an action, or say why it can't be done now."""
         if why := action.why_disabled(self.state()):
-            keys = f"{key_label(action.keys[0])}: " if action.keys else ""
-            self.say(f"{keys}{action.title.lower()} is not possible, {why}", "warn")
+            # The reason first: a narrow line is cut at its end.
+            name = key_label(action.keys[0]) if action.keys else action.title
+            self.say(f"{name} does nothing now: {why} ({action.title.lower()})", "warn")
             return
         self.hints.did(action.id, self.focused_panel())
         self.handler(action)(action.argument)

@@ -118,7 +118,10 @@ class Hints:
             if state.screen != "desk":
                 return " A proposal waits: 1 opens the Desk"
             if "detail" not in self._done:
-                return " A proposal waits: enter shows why, a approves, x rejects"
+                # Read at a market's many times speed, it would be gone meanwhile.
+                fast = snapshot.feed.speed > 1 and snapshot.feed.kind in (FeedKind.SIM, FeedKind.REPLAY)
+                slower = ", - plays slower" if fast else ""
+                return f" A proposal waits: enter shows why, a approves, x rejects{slower}"
             return " a approves what the cursor is on, x rejects, e edits it"
         if "screen.signals" not in self._done:
             return " Watching the market. 2 shows every vote and what is missing"

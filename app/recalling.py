@@ -39,8 +39,8 @@ class Recalling:
     def follow(self, panel: MachinePanel, chosen: Decision | None, moved: str | None) -> None:
         """Show what was read; read what the list is on.
 
-        Of its own accord that is the newest decision at which a strategy spoke, until somebody
-        steps; then it is only what a person puts the list's cursor on (`moved`).
+        Of its own accord that is the newest decision, then the newest at which a strategy spoke,
+        until somebody steps; then it is only what a person puts the list's cursor on (`moved`).
         """
         by_hand = moved is not None and moved != self._moved
         self._moved = moved
@@ -48,7 +48,7 @@ class Recalling:
             self._stepped = False
         if chosen is not None and chosen.id != self._followed and not self._stepped:
             spoke = any(signal.action is not Action.HOLD for signal in chosen.signals)
-            if by_hand or spoke:
+            if by_hand or spoke or self.told is None:
                 self._followed = chosen.id
                 self._ask(chosen.id, "")
         panel.show_story(self.told, self.busy)

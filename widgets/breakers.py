@@ -33,7 +33,7 @@ class BreakersPanel(TablePanel):
     )
     columns = (
         Column("state", "State", 8),
-        Column("name", "Breaker", 12, most=26),
+        Column("name", "Breaker", 12, most=28),
         Column("bar", "Used", _BAR, rank=4),
         Column("value", "Is", 5, "right", rank=1, most=10),
         Column("limit", "Opens at", 8, rank=2, most=16),

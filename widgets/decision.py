@@ -15,7 +15,7 @@ from widgets.gauge import gauge
 from widgets.lines import BLANK, Line, crop, line_width, run, spread
 
 _BAR = 12
-_SOURCE = 12
+_SOURCE = 13
 _LEAST_REASON = 12
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from engine.core.honesty import Aftermath, BridgeRow, HonestFill, Optimism
 from engine.core.types import Side
 from engine.core.views import Snapshot
@@ -175,5 +177,14 @@ def _evidence(fill: HonestFill) -> list[Fact]:
             ("Held against", [run(after.again_how or numbers.NONE, "soft")]),
             ("Still there", [run(after.available_how or numbers.NONE, "soft")]),
         ]
-    facts.append(("Assumed", [run(fill.assumptions or "a venue filled it", "muted")]))
-    return facts
+    return [*facts, *_assumed(fill.assumptions)]
+
+
+def _assumed(text: str) -> list[Fact]:
+    """What paper assumed, name by name; as it stands where it is no object of plain values."""
+    try:
+        known = msgspec.json.decode(text, type=dict[str, str | float | int | bool | None])
+    except (msgspec.MsgspecError, ValueError):
+        return [("Assumed", [run(text or "a venue filled it", "muted")])]
+    named = [(name.replace("_", " "), f"{value}") for name, value in known.items()]
+    return [("Assumed", []), *((name, [run(value, "soft")]) for name, value in named)]

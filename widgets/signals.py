@@ -45,7 +45,7 @@ class SignalsPanel(TablePanel):
             Column("symbol", "Symbol", symbol),
             Column("decision", "Decision", 11),
             *_votes(names, room),
-            Column("why", "Why", 12, rank=3, grows=True),
+            Column("why", "Why", 24, rank=3, grows=True),
         ]
 
     def least_rows(self) -> int:
