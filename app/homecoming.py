@@ -6,6 +6,7 @@ what comes within a moment and shows it in one notice, above everything else.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from app.describe import absence_rows
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from app.app import QuarterdeckApp
 
 NEWS_NS = 10 * MINUTE
-"""A screen that attaches later than this is told nothing of it; the journal has it."""
+"""A screen that attaches later than this (a played market's pace included) is told nothing of
+it; the journal has it."""
 
 GATHER_NS = 1 * SECOND
 """Markets begin one after the other; within this they are told together."""
@@ -39,7 +41,8 @@ class Homecoming:
         fresh = [one for one in snapshot.absences if _key(one) not in self._seen]
         if fresh:
             self._seen |= set(map(_key, fresh))
-            news = [one for one in fresh if snapshot.time_ns - one.time_ns < NEWS_NS]
+            pace = max(1.0, snapshot.feed.speed) if snapshot.feed.speed else math.inf
+            news = [one for one in fresh if snapshot.time_ns - one.time_ns < NEWS_NS * pace]
             self._since_ns = self._since_ns if self._waiting else now_ns
             self._waiting += news
         if self._waiting and now_ns - self._since_ns >= GATHER_NS:

@@ -130,7 +130,7 @@ class PositionView(Value, frozen=True):
 
 
 class Absence(Value, frozen=True):
-    """What a live market did to a position while no engine ran; told once, by the next start.
+    """What the market did to a position while no engine ran; told once, by the next start.
 
     `low` and `high` bound the prices of its closed bars and the first price again, and are
     that price alone where `known` is False. `acts` says that the position's plan sells at

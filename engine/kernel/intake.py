@@ -202,16 +202,7 @@ class Intake:
         symbol.warm(history.bars)
         self.meanwhile.history(history)
         desk.broker.on_market(history)
-        bars, opened = symbol.indicators.history(600)
-        for (o, h, low, c, v), open_ns in zip(bars.tolist(), opened.tolist(), strict=True):
-            desk.hub.append(
-                f"bars:{history.symbol}",
-                Bar(
-                    symbol=history.symbol, open_ns=open_ns, span_ns=symbol.span_ns,
-                    open=o, high=h, low=low, close=c, volume=v,
-                ),
-                4_000,
-            )  # fmt: skip
+        show_bars(desk, symbol)
 
     def _mark(self, mark: SimMark) -> None:
         self._desk.record(
@@ -219,6 +210,20 @@ class Intake:
                 time_ns=self._desk.now_ns, who=Actor.ENGINE,
                 text=f"simulated {mark.kind}: {mark.detail}", symbol=mark.symbol,
             )
+        )  # fmt: skip
+
+
+def show_bars(desk: Desk, symbol: SymbolDesk) -> None:
+    """Put the newest decision bars that a symbol was warmed with before the charts."""
+    bars, opened = symbol.indicators.history(600)
+    for (o, h, low, c, v), open_ns in zip(bars.tolist(), opened.tolist(), strict=True):
+        desk.hub.append(
+            f"bars:{symbol.symbol}",
+            Bar(
+                symbol=symbol.symbol, open_ns=open_ns, span_ns=symbol.span_ns,
+                open=o, high=h, low=low, close=c, volume=v,
+            ),
+            4_000,
         )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """What the market did while no engine watched, and what that means for each open position.
 
-A live market goes on without us. The first thing that a restart owes whoever held a position
-is how far the price went, whether stop or targets were crossed, and what happens now. What
-happens is asked of a copy of the position's own watch, so that it is no second opinion.
+A live market goes on without us; a recording and a simulation wait. The first thing that a
+restart owes whoever held a position is how far the price went, whether stop or targets were
+crossed, and what happens now. What happens is asked of a copy of the position's own watch, so
+that it is no second opinion.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine.core.clock import HOUR, MINUTE, SECOND, iso
-from engine.core.types import Bar, Control, Direction, History, Position
+from engine.core.types import Bar, Control, Direction, FeedKind, History, Position
 from engine.core.views import Absence
 from engine.kernel.desk import Desk
 from engine.position.watch import PositionWatch
@@ -40,17 +41,21 @@ class Meanwhile:
     def begin(self) -> None:
         """Remember what was held when the journal ended; call it after recovery.
 
-        Where market time stands still without us (a recording, a simulation) nothing went on.
+        Where market time stands still without us there is nothing to wait for: it is told now.
         """
         desk = self._desk
-        if desk.feed.manual_time or not desk.recovered:
+        if not desk.recovered:
             return
         self._since_ns = desk.journal.recovered.last_ns
         for position in desk.book.open():
             watch = desk.watches.get(position.id)
-            if watch is not None:
-                left = _Left(position.id, watch.last)
-                self.waiting.setdefault(position.symbol, []).append(left)
+            if watch is None:
+                continue
+            if desk.feed.manual_time:
+                self._tell(self._stood_still(position, watch))
+                continue
+            left = _Left(position.id, watch.last)
+            self.waiting.setdefault(position.symbol, []).append(left)
 
     def history(self, history: History) -> None:
         """The bars that a feed begins with reach into the absence."""
@@ -64,9 +69,32 @@ class Meanwhile:
             watch = self._desk.watches.get(left.position)
             if position is None or watch is None or watch.closed:
                 continue
-            absence = self._absence(position, watch, left, price)
-            self.absences = (*self.absences, absence)
-            self._desk.note(absence.text, ref=position.id, symbol=symbol)
+            self._tell(self._absence(position, watch, left, price))
+
+    def _tell(self, absence: Absence) -> None:
+        self.absences = (*self.absences, absence)
+        self._desk.note(absence.text, ref=absence.position, symbol=absence.symbol)
+
+    def _stood_still(self, position: Position, watch: PositionWatch) -> Absence:
+        """A recording or a simulation goes on at the very event at which it was left."""
+        desk, price = self._desk, watch.last
+        kind = "simulation" if desk.feed.kind is FeedKind.SIM else "recording"
+        stop = watch.stop
+        away = "" if stop is None else f", {abs(stop / price - 1) * 100:.2f} % from the stop"
+        locked = desk.control.state is Control.LOCKED
+        words = [
+            f"{position.direction} {position.quantity} {position.symbol}: the market stood still, "
+            f"since a {kind} goes on where it was left ({iso(self._since_ns)[:16]})",
+            f"price {price:.8g} as it was{away}; nothing was missed, and neither stop nor target "
+            "was crossed",
+            _LOCKED if locked else "it is watched on at the stop and targets it had",
+        ]
+        return Absence(
+            position=position.id, symbol=position.symbol, time_ns=desk.now_ns,
+            since_ns=self._since_ns, price_before=price, price=price, low=price, high=price,
+            move_pct=0.0, stop_crossed=False, targets_reached=(), known=True, acts=False,
+            text="; ".join(words),
+        )  # fmt: skip
 
     def _absence(
         self, position: Position, watch: PositionWatch, left: _Left, price: float
@@ -103,7 +131,7 @@ class Meanwhile:
     def _next(self, position: Position, watch: PositionWatch, price: float) -> str:
         """What the watch does at this very price, asked of a copy; empty for nothing."""
         if self._desk.control.state is Control.LOCKED:
-            return "LOCKED: nothing is done until you order it"
+            return _LOCKED
         copy = PositionWatch.from_dict(watch.to_dict())
         held = copy.lots
         told = []
@@ -113,6 +141,9 @@ class Meanwhile:
                 told.append(f"{part} is sold now by {event.reason}")
         verb = "bought back" if position.direction is Direction.SHORT else "sold"
         return " and ".join(told).replace("sold", verb)
+
+
+_LOCKED = "LOCKED: nothing is done until you order it"
 
 
 def _crossed(stop: float | None, reached: tuple[float, ...], known: bool) -> str:

@@ -39,6 +39,7 @@ from engine.journal.settings import set_everywhere
 from engine.kernel.desk import OWN_SIZE, Desk
 from engine.kernel.exits import Exits
 from engine.kernel.follow import Follower
+from engine.kernel.intake import show_bars
 from engine.kernel.learning import Learning
 from engine.kernel.orders import plan_for
 from engine.llm.rules import RULES
@@ -121,6 +122,7 @@ def _market(desk: Desk, learning: Learning) -> None:
             learning.history(past)
             symbol.warm(past.bars)
             desk.broker.on_market(past)
+            show_bars(desk, symbol)
             symbol.last_event_ns = past.bars[-1].close_ns
             symbol.link = Link.UP
     desk.link = FeedStatus(link=Link.UP, time_ns=desk.now_ns, venue=desk.feed.venue)

@@ -101,10 +101,16 @@ def test_a_target_that_was_reached_and_left_is_said(tmp_path: Path) -> None:
         assert not row.stop_crossed
 
 
-def test_a_market_that_stood_still_did_nothing(tmp_path: Path) -> None:
+def test_a_market_that_stood_still_is_said_to_have_done_nothing(tmp_path: Path) -> None:
     with Script(tmp_path) as script:
-        script.opened()
+        position = script.opened()
     with script.again(tmp_path) as again:
         again.price(PRICE)
-        assert again.snapshot.absences == ()
+        [row] = again.snapshot.absences
+        assert (row.position, row.acts, row.move_pct) == (position.id, False, 0.0)
+        assert "the market stood still" in row.text
+        assert "watched on" in row.text
+        assert [n.text for n in again.records(Noted) if n.ref == position.id].count(row.text) == 1
+        charted = again.engine.hub.stream(f"bars:{BTC}").items
+        assert len(charted) > 50, "the chart goes on from where it was"
         assert "stood still" in again.snapshot.run.recovered

@@ -197,6 +197,7 @@ def resizes(count: int, seed: int = 1) -> Reached:
                     time.pass_ms(draws.choice((10, 300, 1_100)))
                     hub.change()
                     app.sampler.step()
+                    await pilot.pause()  # a key would find the screen as it is after this
                     blind_approval(app)
                     if number % KEY_EVERY == 0:
                         await pilot.press(draws.choice(KEYS))
