@@ -471,13 +471,12 @@ class Closed(Value, frozen=True):
 
     @property
     def scratch(self) -> bool:
-        """Neither won nor lost: it was left where it came to no more than its costs, either way.
+        """Neither won nor lost: it lost nothing but its costs, as a stop at break-even does.
 
-        That is what a break-even stop aims at. A price that went against the entry is a loss
-        whatever it cost.
+        What earned more than it cost is won, however little, and a price that went against the
+        entry is a loss whatever it cost.
         """
-        cost = self.gross_pct - self.trade.pnl_pct
-        return cost > 0.0 and abs(self.trade.pnl_pct) <= cost
+        return self.gross_pct >= 0.0 and not self.trade.won
 
 
 class Score(Value, frozen=True):

@@ -407,16 +407,15 @@ def test_a_rule_weighs_only_what_it_holds_for() -> None:
 
 def test_a_trade_left_at_break_even_is_neither_won_nor_lost() -> None:
     """Stops at break-even come back with their costs; a coin is no worse for that."""
-    # At a risk of two percent and costs of 0.2 %: net 0.0, −0.1, +0.1 and −0.19 %.
-    flat = [0.1, 0.05, 0.15, 0.005]
-    memory, said = taught(flat * 5)
+    # At a risk of two percent and costs of 0.2 %: net 0.0, −0.1, −0.02 and −0.2 %.
+    memory, said = taught([0.1, 0.05, 0.09, 0.0] * 5)
     score = memory.coins.score(BTC)
     assert (score.trades, score.wins, score.losses) == (20, 0, 0)
     assert math.isnan(score.win_rate)
     assert score.pnl_pct < 0.0
     assert said == []
-    # A price that went against the entry is a loss, however little, and enough is a win.
-    memory, said = taught([-0.01, 0.21] * 3)
+    # A price that went against the entry is a loss, and what earned more than it cost is won.
+    memory, said = taught([-0.01, 0.11] * 3)
     score = memory.coins.score(BTC)
     assert (score.wins, score.losses) == (3, 3)
     [pattern] = memory.patterns.patterns()
