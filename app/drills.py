@@ -23,7 +23,7 @@ from engine.core.errors import ConfigError
 from engine.core.types import Action, BreakerState, Control, Decision, Direction, Link, Position
 from engine.decision.combine import MIN_CONFIDENCE
 from engine.kernel.appraisal import Wish
-from engine.kernel.entries import Candidate
+from engine.kernel.deciding import Candidate
 from engine.market.sim import SimFeed
 from engine.risk.limits import ORDERS_PER_SECOND, RISK_CEILING, position_cap_pct
 

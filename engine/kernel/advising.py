@@ -26,8 +26,9 @@ from engine.core.views import LlmView
 from engine.decision.combine import Combiner
 from engine.decision.sources import DecisionContext, Opinion, TechnicalSource
 from engine.kernel.calls import keep_call
+from engine.kernel.deciding import Candidate
 from engine.kernel.desk import Desk
-from engine.kernel.entries import Candidate, Entries
+from engine.kernel.entries import Entries
 from engine.kernel.inputs import advised
 from engine.kernel.situations import Situations
 from engine.kernel.unmade import Unmade

@@ -75,7 +75,7 @@ class Asking:
             factors=appraisal.factors or None,
             note=note,
         )
-        new = self._entries.with_margin(new)
+        new = self._entries.sending.with_margin(new)
         desk.record(desk.propose(new, Actor.ENGINE, note))
         raise CommandRefused(
             "changed", f"the market moved: {note}", f"approve v{new.version} if it still holds"
@@ -84,7 +84,7 @@ class Asking:
     def _targets(self, proposal: Proposal, wish: Wish, appraisal: Appraisal) -> tuple[Decimal, ...]:
         if proposal.grows:
             return self._entries.growth.position_of(proposal).targets
-        return self._exits.planned_targets(wish, appraisal)
+        return self._exits.protection.planned_targets(wish, appraisal)
 
     def _wish_of(self, proposal: Proposal) -> Wish:
         """The wish behind a waiting proposal; a person's own size is kept."""
@@ -167,7 +167,7 @@ class Asking:
             factors=factors,
             note=f"amended by a {command.actor}",
         )
-        new = self._entries.with_margin(new)
+        new = self._entries.sending.with_margin(new)
         desk.record(desk.propose(new, command.actor, "amended"))
         return new
 
@@ -182,7 +182,7 @@ class Asking:
             return explained
         proposal = desk.proposals.reject(proposal_id, reason)
         change = desk.propose(proposal, who, reason or "rejected")
-        self._entries.follow(proposal, "rejected", change)
+        self._entries.follower.add_ended(proposal, "rejected", change)
         return proposal
 
     def override(self, symbol_name: str, direction: Direction, reason: str, who: Actor) -> Proposal:
@@ -216,7 +216,7 @@ class Asking:
             wish, decision, appraisal, Origin.PERSON, ProposalClass.OVERRIDE, note
         )
         why = desk.proposals.needs_person(proposal, desk.proposals.mode, self._appraiser.account())
-        return self._entries.wait(proposal, why)
+        return self._entries.sending.wait(proposal, why)
 
 
 def _check_targets(proposal: Proposal, targets: tuple[Decimal, ...]) -> None:

@@ -25,6 +25,7 @@ from engine.core.records import (
 from engine.core.types import Actor, ApprovalMode, Control, Purpose
 from engine.kernel.asking import Asking
 from engine.kernel.desk import Desk
+from engine.kernel.editing import Editing
 from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
 from engine.kernel.guard import Guard
@@ -46,6 +47,7 @@ class Commands:
         self._entries = entries
         self._asking = Asking(desk, entries, exits)
         self._exits = exits
+        self._editing = Editing(desk, exits.protection)
         self._guard = guard
         self.overruled: Callable[[Target, Actor, str], None] = lambda target, who, why: None
         """Hears what a person has set that learners could move."""
@@ -210,9 +212,9 @@ class Commands:
 
     def _take_over(self, command: c.TakeOver) -> Answer:
         before = self._desk.book.get(command.position)
-        position = self._exits.take_over(command.position, command.taken)
+        position = self._editing.take_over(command.position, command.taken)
         if command.taken and before is not None and not before.taken_over:
-            self._entries.follow_overridden(position, command.actor)
+            self._entries.follower.add_overridden(position, command.actor)
         text = (
             f"{position.symbol}: stop and targets are yours now"
             if command.taken
@@ -221,11 +223,11 @@ class Commands:
         return "taken_over" if command.taken else "given_back", text, position.id
 
     def _move_stop(self, command: c.MoveStop) -> Answer:
-        position = self._exits.move_stop(command.position, command.price)
+        position = self._editing.move_stop(command.position, command.price)
         return "moved", f"{position.symbol}: stop at {position.stop}", position.id
 
     def _move_targets(self, command: c.MoveTargets) -> Answer:
-        position = self._exits.move_targets(command.position, command.prices)
+        position = self._editing.move_targets(command.position, command.prices)
         prices = ", ".join(map(str, position.targets)) or "none"
         return "moved", f"{position.symbol}: targets {prices}", position.id
 

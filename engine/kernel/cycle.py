@@ -15,8 +15,9 @@ from engine.core.parameters import declare
 from engine.core.records import Accounted, Measured, ProposalChanged
 from engine.core.types import Account, Actor, Control, FeedStatus, Link
 from engine.core.views import StepTiming
+from engine.kernel.deciding import Candidate
 from engine.kernel.desk import Desk
-from engine.kernel.entries import Candidate, Entries
+from engine.kernel.entries import Entries
 from engine.kernel.exits import Exits
 from engine.kernel.guard import Guard
 from engine.risk.var import VAR_MAX
@@ -140,11 +141,11 @@ class Cycle:
 
     def _signals(self) -> None:
         """Strategies speak where a decision bar has closed since the last cycle."""
-        self._candidates = self._entries.hear()
+        self._candidates = self._entries.deciding.hear()
 
     def _coordinate(self) -> None:
         """One candidate a symbol, the most promising first."""
-        self._candidates = self._entries.rank(self._candidates)
+        self._candidates = self._entries.deciding.rank(self._candidates)
 
     def _execute(self) -> None:
         """Size, gates, proposal, and the order where nobody has to be asked."""
@@ -172,9 +173,9 @@ class Cycle:
             change = ProposalChanged(
                 time_ns=desk.now_ns, proposal=proposal, who=Actor.ENGINE, why="expired"
             )
-            self._entries.follow(proposal, "expired", change)
+            self._entries.follower.add_ended(proposal, "expired", change)
         self._entries.turnover.rebalance()
-        self._exits.keep_moved()
+        self._exits.protection.keep_moved()
 
     def note_sample(self) -> None:
         """Keep where we are once all is done that belongs to a sample of the account, so that
@@ -188,7 +189,7 @@ class Cycle:
         desk = self._desk
         if desk.journal.state not in ("ok", "") or not desk.now_ns:
             return
-        self._exits.keep_moved(whether_or_not=True)
+        self._exits.protection.keep_moved(whether_or_not=True)
         self._exits.honesty.last_words()
         self._entries.follower.remember()
         account = desk.ledger.account(desk.now_ns, desk.marks())

@@ -1,4 +1,4 @@
-"""Open positions: watched on every price, left by their plan, moved by a person.
+"""Open positions: watched on every price, and left by their plan or because a person says so.
 
 Protection needs neither a model nor a screen: a price goes into each position's watch, and
 what comes out is ordered at once. Every change of a position is journaled with the exact
@@ -12,17 +12,15 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
 
 import msgspec
 
-from engine.core.errors import CommandRefused, QuarterdeckError
+from engine.core.errors import CommandRefused
 from engine.core.exits import ExitReason
 from engine.core.records import (
     AnyRecord,
     Cooldown,
     HeldThrough,
-    PositionChanged,
     ProposalChanged,
     TradeClosed,
 )
@@ -40,22 +38,17 @@ from engine.core.types import (
     Purpose,
     Trade,
 )
-from engine.journal.lines import PROTECTION_MOVED
-from engine.kernel.appraisal import Appraisal, Wish
 from engine.kernel.desk import Desk
 from engine.kernel.orders import ENTRIES, Orders
 from engine.kernel.perpetuals import Perpetuals
+from engine.kernel.protection import Protection
 from engine.kernel.symbols import SymbolDesk
-from engine.market.instruments import round_price
 from engine.portfolio.book import Booked
 from engine.position import step
 from engine.position.events import WatchEvent
-from engine.position.plan import Entry, plan_exits
-from engine.position.settings import exit_profile
+from engine.position.plan import plan_exits
 from engine.position.watch import PositionWatch
 from engine.risk.gates import cooldown_until
-
-T = TypeVar("T")
 
 
 class Exits:
@@ -66,7 +59,7 @@ class Exits:
         self._orders = orders
         self.honesty = orders.honesty
         self._announced: dict[str, WatchEvent] = {}
-        self._journaled: dict[str, tuple[float | None, tuple[float, ...], int]] = {}
+        self.protection = Protection(desk)
         self._by_symbol: dict[str, list[str]] = {}
         self.closed: list[Callable[[Trade], None]] = []
         self.opened: Callable[[Position, Fill], list[AnyRecord]] = lambda position, fill: []
@@ -214,8 +207,8 @@ class Exits:
             return []
         watch = self._desk.watches[position.id]
         self.perpetuals.protect(position, watch)
-        row = self._sync(position, watch)
-        return [self._changed(row, f"fill {fill.id}"), *entered]
+        row = self.protection.sync(position, watch)
+        return [self.protection.changed(row, f"fill {fill.id}"), *entered]
 
     def _opened(self, fill: Fill, booked: Booked) -> list[AnyRecord]:
         desk = self._desk
@@ -229,49 +222,15 @@ class Exits:
             if lots:
                 watch.add(lots, float(fill.price))
             return []
-        watch = PositionWatch.open(plan_exits(desk.params, self._entry(fill, position, lots)))
+        watch = PositionWatch.open(
+            plan_exits(desk.params, self.protection.entry_of(fill, position, lots))
+        )
         desk.watches[position.id] = watch
         self._by_symbol.setdefault(fill.symbol, []).append(position.id)
         position = desk.book.protect(
-            position.id, targets=self._prices(position.symbol, watch.targets)
+            position.id, targets=self.protection.prices(position.symbol, watch.targets)
         )
         return self.opened(position, fill)
-
-    def _entry(self, fill: Fill, position: Position, lots: int) -> Entry:
-        """What the exit plan is made from: the fill, with the stop that was approved."""
-        desk = self._desk
-        symbol = desk.symbols[fill.symbol]
-        instrument = symbol.instrument
-        quote = symbol.best_quote(fill.time_ns)
-        stop = float(position.stop)
-        sign = position.direction.sign
-        price = float(fill.price)
-        atr = symbol.feature("atr")
-        # A fill that gapped through its own stop is left at once by the widest rule there is:
-        # a stop one tick away fires on the next price.
-        if not (price - stop) * sign > 0:
-            stop = price - sign * float(instrument.price_tick)
-        wanted = desk.own_targets.get(position.proposal, ())
-        targets = tuple(target for target in wanted if (target - price) * sign > 0)
-        minimum = max(instrument.min_qty, instrument.min_notional / fill.price)
-        return Entry(
-            symbol=fill.symbol,
-            direction=position.direction,
-            price=price,
-            lots=lots,
-            lot_size=float(instrument.lot_step),
-            opened_ns=fill.time_ns,
-            atr=atr,
-            fee=float(instrument.taker_fee),
-            spread=quote.spread_bps / 10_000,
-            strategy=position.strategy,
-            regime=position.regime or None,
-            profile=self._profile(),
-            stop=stop,
-            targets=targets,
-            score=position.confidence,
-            min_lots=max(1, math.ceil(minimum / instrument.lot_step)),
-        )
 
     def _trade(self, trade: Trade, position_id: str) -> list[AnyRecord]:
         desk = self._desk
@@ -279,7 +238,7 @@ class Exits:
         if watch is not None:
             trade = msgspec.structs.replace(trade, mfe_pct=watch.mfe_pct, mae_pct=watch.mae_pct)
         self._by_symbol[trade.symbol].remove(position_id)
-        self._journaled.pop(position_id, None)
+        self.protection.forget(position_id)
         self.perpetuals.forget(position_id)
         desk.trades.append(trade)
         desk.tally.trades += 1
@@ -296,81 +255,6 @@ class Exits:
 
     # Keeping and restoring.
 
-    def keep_moved(self, *, whether_or_not: bool = False) -> None:
-        """Journal every watch whose protection moved since it was last journaled, or all."""
-        desk = self._desk
-        for position_id, watch in desk.watches.items():
-            now = (watch.stop, watch.targets, watch.lots)
-            if self._journaled.get(position_id) == now and not whether_or_not:
-                continue
-            position = desk.book.get(position_id)
-            if position is not None:
-                desk.record(self._changed(self._sync(position, watch), PROTECTION_MOVED))
-
-    def rows(self) -> list[Position]:
-        """Open positions with protection and excursions as their watches have them now."""
-        watches = self._desk.watches
-        return [
-            self._sync(position, watches[position.id])
-            for position in self._desk.book.open()
-            if position.id in watches
-        ]
-
-    def _sync(self, position: Position, watch: PositionWatch) -> Position:
-        """The position's row with the stop, targets and excursions that its watch has now."""
-        book = self._desk.book
-        stop = watch.stop
-        book.protect(
-            position.id,
-            stop=self._prices(position.symbol, (stop,))[0] if stop is not None else Decimal(0),
-            targets=self._prices(position.symbol, watch.targets),
-        )
-        return book.excursion(position.id, watch.mfe_pct, watch.mae_pct)
-
-    def _changed(self, position: Position, why: str) -> PositionChanged:
-        desk = self._desk
-        watch = desk.watches[position.id]
-        self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
-        return PositionChanged(
-            time_ns=desk.now_ns, position=position, watch=json.dumps(watch.to_dict()), why=why
-        )
-
-    def _prices(self, symbol: str, prices: tuple[float, ...]) -> tuple[Decimal, ...]:
-        instrument = self._desk.symbols[symbol].instrument
-        return tuple(round_price(instrument, Decimal(repr(price)), up=False) for price in prices)
-
-    def planned_targets(self, wish: Wish, appraisal: Appraisal) -> tuple[Decimal, ...]:
-        """The targets that the exit plan would set for an entry at this price."""
-        entry = self._planned(wish, appraisal)
-        try:
-            plan = plan_exits(self._desk.params, entry)
-        except QuarterdeckError:
-            return ()
-        return self._prices(wish.symbol.symbol, plan.targets)
-
-    def _planned(self, wish: Wish, appraisal: Appraisal) -> Entry:
-        instrument = wish.symbol.instrument
-        return Entry(
-            symbol=instrument.symbol,
-            direction=wish.direction,
-            price=float(appraisal.price),
-            lots=max(1, int(appraisal.quantity / instrument.lot_step)),
-            lot_size=float(instrument.lot_step),
-            opened_ns=self._desk.now_ns,
-            atr=wish.symbol.feature("atr"),
-            fee=float(instrument.taker_fee),
-            spread=appraisal.quote.spread_bps / 10_000,
-            strategy=wish.strategy,
-            regime=wish.symbol.label or None,
-            profile=self._profile(),
-            stop=float(appraisal.stop) if appraisal.stop else None,
-            targets=(wish.target,) if math.isfinite(wish.target) else (),
-            score=wish.confidence,
-        )
-
-    def _profile(self) -> str:
-        return exit_profile(self._desk.settings.profile)
-
     def restore(self, position: Position, stored: str) -> None:
         """Watch a position from the journal exactly as it was watched."""
         desk = self._desk
@@ -378,7 +262,7 @@ class Exits:
         desk.watches[position.id] = watch
         self._by_symbol.setdefault(position.symbol, []).append(position.id)
         self.perpetuals.protect(desk.book.get(position.id) or position, watch)
-        self._journaled[position.id] = (watch.stop, watch.targets, watch.lots)
+        self.protection.known(position.id, watch)
 
     def adopt(self, order: Order) -> None:
         """An exit that was on its way at the stop still is; failing, its lots come back."""
@@ -442,47 +326,6 @@ class Exits:
             watch.restore(self._announced.pop(order.id))
             raise CommandRefused("journal", "nothing was sent: no disk took the intent", why)
         return order
-
-    def move_stop(self, position_id: str, price: Decimal) -> Position:
-        """A person's stop, from the next tick on."""
-        watch, position = self._found(position_id)
-        rounded = self._prices(position.symbol, (float(price),))[0]
-        self._allowed(lambda: watch.move_stop(float(rounded), by_person=True))
-        return self._moved(position, watch, f"stop moved to {rounded} by a person")
-
-    def move_targets(self, position_id: str, prices: tuple[Decimal, ...]) -> Position:
-        """A person's targets, from the next tick on."""
-        watch, position = self._found(position_id)
-        rounded = self._prices(position.symbol, tuple(map(float, prices)))
-        self._allowed(lambda: watch.move_targets(tuple(map(float, rounded))))
-        return self._moved(position, watch, "targets moved by a person")
-
-    def take_over(self, position_id: str, taken: bool) -> Position:
-        """A person manages stop and targets, or gives them back."""
-        watch, position = self._found(position_id)
-        watch.set_taken_over(taken)
-        position = self._desk.book.take_over(position_id, taken)
-        return self._moved(position, watch, "taken over" if taken else "given back")
-
-    def _found(self, position_id: str) -> tuple[PositionWatch, Position]:
-        watch = self._desk.watches.get(position_id)
-        position = self._desk.book.get(position_id)
-        if watch is None or position is None:
-            raise CommandRefused("unknown_position", f"there is no position {position_id}")
-        return watch, position
-
-    def _allowed(self, move: Callable[[], T]) -> T:
-        try:
-            return move()
-        except QuarterdeckError as error:
-            raise CommandRefused("not_possible", error.message, error.hint) from None
-
-    def _moved(self, position: Position, watch: PositionWatch, why: str) -> Position:
-        desk = self._desk
-        position = self._sync(position, watch)
-        desk.record(self._changed(position, why))
-        desk.journal.barrier()
-        return position
 
 
 def _lot(watch: PositionWatch) -> Decimal:

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 
 from engine.core.clock import MINUTE, SECOND, iso
 from engine.core.errors import QuarterdeckError
-from engine.core.records import AnyRecord, Followed, Following
-from engine.core.types import Bar
+from engine.core.records import AnyRecord, Followed, Following, ProposalChanged
+from engine.core.types import Actor, Bar, Position, Proposal
 from engine.core.views import Counterfactual
 from engine.kernel.desk import Desk
 from engine.kernel.unmade import LOTS, Path, Unmade
@@ -60,6 +60,53 @@ class Follower:
         path = Path.begin(trade, plan, desk.now_ns)
         self._keep(path)
         desk.record(*why, path.kept(desk.now_ns), desk.cursor())
+
+    def add_ended(self, proposal: Proposal, kind: str, ended: ProposalChanged) -> None:
+        """Watch a proposal that ended (`ended` says how) without an order as if it were made."""
+        targets = self._desk.own_targets.pop(proposal.id, ())
+        if proposal.grows:
+            targets = tuple(map(float, proposal.targets))
+        self.add(
+            Unmade(
+                id=proposal.id,
+                symbol=proposal.symbol,
+                kind=kind,
+                code=proposal.note,
+                direction=proposal.direction,
+                price=float(proposal.price),
+                stop=float(proposal.stop),
+                targets=targets,
+                strategy=proposal.strategy,
+                regime=proposal.regime,
+                score=proposal.confidence,
+                who=ended.who,
+            ),
+            ended,
+        )
+
+    def add_overridden(self, position: Position, who: Actor) -> None:
+        """Watch what the engine's own stop and targets would have made from now on."""
+        desk = self._desk
+        symbol = desk.symbols[position.symbol]
+        price = symbol.exit_price(position.direction)
+        if not math.isfinite(price):
+            return
+        self.add(
+            Unmade(
+                id=desk.ids.next("X"),
+                symbol=position.symbol,
+                kind="overridden",
+                code=f"{position.id} taken over",
+                direction=position.direction,
+                price=price,
+                stop=float(position.stop),
+                targets=tuple(map(float, position.targets)),
+                strategy=position.strategy,
+                regime=position.regime,
+                score=position.confidence,
+                who=who,
+            )
+        )
 
     def _followed_already(self, trade: Unmade) -> bool:
         what = (trade.kind, trade.code, str(trade.direction), trade.strategy)

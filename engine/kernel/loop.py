@@ -83,7 +83,7 @@ class Kernel:
         self.exits.closed.append(self.guard.trade_closed)
         self.entries = Entries(desk, self.orders, self.exits, self.guard)
         self.learning = Learning(desk, desk.memory.appliers(), Weights(desk.params).weighers())
-        self.entries.learning = self.learning
+        self.entries.learning = self.entries.deciding.learning = self.learning
         self.intake = Intake(
             desk, self.orders, self.exits, self.entries.follower, self.guard, self.learning
         )
@@ -114,7 +114,7 @@ class Kernel:
         self.publisher.lived = self.knowing.afterwards.newest
         self.conditions.situations.knowledge = lambda: self.learning.knowledge()
         self.advising = Advising(desk, self.entries, self.conditions.situations)
-        self.entries.hold = self.advising.hold
+        self.entries.deciding.hold = self.advising.hold
         self.advising.ready = self._hurry
         self.reflecting = Reflecting(
             desk, self.conditions.situations, self.knowing.found, self.learning.suggest

@@ -238,7 +238,7 @@ class Publisher:
     def _position_views(self) -> tuple[PositionView, ...]:
         desk = self._desk
         views = {}
-        for position in self._exits.rows():
+        for position in self._exits.protection.rows():
             symbol = desk.symbols[position.symbol]
             mark = symbol.exit_price(position.direction)
             price = Decimal(repr(mark)) if math.isfinite(mark) else position.entry_price

@@ -18,7 +18,7 @@ from engine.kernel.desk import Desk
 from engine.kernel.orders import Orders
 
 if TYPE_CHECKING:
-    from engine.kernel.entries import Candidate
+    from engine.kernel.deciding import Candidate
 
 
 LATE_NS = MINUTE

@@ -108,7 +108,8 @@ def single_bars(folder: Path, feed: str) -> None:
     closes: list[float] = []
     for symbol in desk.symbols.values():
         symbol._close = _logged(closes, symbol._close)  # type: ignore[method-assign]
-    entries._decide = timed("decide", entries._decide)  # type: ignore[method-assign]
+    deciding = entries.deciding
+    deciding._decide = timed("decide", deciding._decide)  # type: ignore[method-assign]
     entries.propose = timed("propose", entries.propose)  # type: ignore[method-assign]
     kernel.begin()
     take = kernel._take_at

@@ -14,7 +14,7 @@ from engine.core.records import BreakerChanged, Denied, ProposalChanged
 from engine.core.types import Actor, BreakerState, Control, Direction, FeedStatus, Link, Purpose
 from engine.core.views import BreakerView
 from engine.journal.queries import Reader
-from engine.kernel.entries import Candidate
+from engine.kernel.deciding import Candidate
 from tests.engine.scripted import BTC, ETH, PRICE, SPAN, Script
 from tests.faults.runaway import runaways
 

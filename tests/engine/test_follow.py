@@ -17,7 +17,7 @@ from engine.journal.projections import project
 from engine.journal.queries import Reader
 from engine.journal.recovered import Fold
 from engine.kernel.appraisal import Wish
-from engine.kernel.entries import Candidate
+from engine.kernel.deciding import Candidate
 from tests.engine.scripted import BTC, ETH, PRICE, Script
 
 AGES = (("1m", MINUTE), ("5m", 5 * MINUTE), ("15m", 15 * MINUTE), ("60m", HOUR),

@@ -43,7 +43,7 @@ def belief(script: Script) -> dict[str, Any]:
     desk = script.desk
     ledger = desk.ledger
     follower = script.kernel.entries.follower
-    rows = script.kernel.exits.rows()
+    rows = script.kernel.exits.protection.rows()
     school = script.kernel.learning.school
     active = script.state() is Control.ACTIVE
     return {

@@ -14,7 +14,7 @@ from engine.core.commands import Resume
 from engine.core.ids import source
 from engine.core.types import Action, Control, Decision, Direction, Purpose
 from engine.kernel.appraisal import Wish
-from engine.kernel.entries import Candidate
+from engine.kernel.deciding import Candidate
 from engine.risk.limits import position_cap_pct
 from tests.engine.scripted import BTC, ETH, Script
 
