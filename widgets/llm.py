@@ -15,6 +15,8 @@ from widgets.frame import Frame
 from widgets.lines import BLANK, Line, Run, crop, run, spread
 
 _KEEP = 200
+ROOMY = 70
+"""Columns from which a call's line has room for its tokens too."""
 _EARLIER = 12
 _STATES = {
     "ok": ("ok", "gain"), "asking": ("asked", "note"), "off": ("off", "muted"),
@@ -64,12 +66,14 @@ class LlmPanel(DocumentPanel):
         view = self.snapshot.llm if self.snapshot is not None else None
         lines: list[Line] = []
         if view is not None:
-            lines += health(view, width)
-            lines += [line for other in view.others for line in role_health(other, width)]
+            # What is being written comes first: it is what a person came to watch, and lower
+            # down a small panel would hide it.
             for one in (view, *view.others):
                 if one.writing:
-                    lines += [BLANK, heading("Being written", width, _as(one.role))]
-                    lines += paragraph(one.writing, width, "note")
+                    lines += [heading("Being written", width, _as(one.role))]
+                    lines += [*paragraph(one.writing, width, "note"), BLANK]
+            lines += health(view, width)
+            lines += [line for other in view.others for line in role_health(other, width)]
         if self.snapshot is not None and self.snapshot.news is not None:
             lines += [BLANK, *news_lines(self.snapshot.news, self.snapshot.time_ns, width)]
         if self._calls:
@@ -83,7 +87,7 @@ class LlmPanel(DocumentPanel):
 
 def health(view: LlmView, width: int) -> list[Line]:
     """The figures by which a person judges whether to listen to it."""
-    text, role = _STATES.get(view.state, ("rules speak", "warn"))
+    text, role = _state(view, "rules speak")
     state: list[Run] = [(text, f"bold {role}")]
     if view.reason:
         state.append(run(f"  {view.reason}", "soft"))
@@ -108,12 +112,16 @@ def health(view: LlmView, width: int) -> list[Line]:
 
 
 def role_health(view: LlmView, width: int) -> list[Line]:
-    """Another role of the model, in a line or two."""
-    text, role = _STATES.get(view.state, (view.state, "warn"))
+    """Another role of the model: a line until it was asked, then its figures below."""
+    text, role = _state(view, view.state)
     more = f"  {view.reason}" if view.reason else ""
-    state: list[Run] = [(text, f"bold {role}"), run(more, "soft")]
+    state: list[Run] = [
+        run(fit(view.role.capitalize(), 12), "bold"), (text, f"bold {role}"), run(more, "soft")
+    ]  # fmt: skip
     if view.collapsed:
         state.append(("  always the same answer", "warn bold"))
+    if not view.calls:
+        return [crop(state, width)]
     facts: list[Fact] = [
         ("", (run(f"{view.answered}/{view.calls} answered"),)),
         ("no answer", (_count(view.failed),)),
@@ -122,7 +130,14 @@ def role_health(view: LlmView, width: int) -> list[Line]:
         ("p95", (run(_seconds(view.p95_ms)),)),
         *((f"{count}×", (run(answer),)) for answer, count in view.answers[:4]),
     ]
-    return [heading(view.role.capitalize(), width), crop(state, width), *flow(facts, width)]
+    return [BLANK, crop(state, width), *flow(facts, width)]
+
+
+def _state(view: LlmView, otherwise: str) -> tuple[str, str]:
+    """How it does in a word; nobody is well before the first question."""
+    if view.state == "ok" and not view.calls:
+        return "not asked yet", "muted"
+    return _STATES.get(view.state, (otherwise, "warn"))
 
 
 def news_lines(view: NewsView, now_ns: int, width: int) -> list[Line]:
@@ -194,7 +209,7 @@ def _headline(call: LlmCall, width: int) -> Line:
         run(came),
     ]
     took = "recorded" if call.recorded else f"{call.prompt_tokens}+{call.reply_tokens} tokens"
-    right = f"{took}  {_seconds(call.latency_ms)}"
+    right = f"{took}  {_seconds(call.latency_ms)}" if width >= ROOMY else _seconds(call.latency_ms)
     return spread(left, [run(right if call.model else "", "muted")], width)
 
 

@@ -174,7 +174,9 @@ class Ollama:
     lists, `encoding` what a chat says that it is compressed by.
     """
 
-    def __init__(self, *plan: Behaviour, default: Behaviour | None = None) -> None:
+    def __init__(
+        self, *plan: Behaviour, default: Behaviour | None = None, port: int = 0
+    ) -> None:
         self.plan = deque(plan)
         self.default = default or says(answer(condition()))
         self.plans = {ADVISOR: deque[Behaviour](), REFLECTION: deque[Behaviour]()}
@@ -183,6 +185,7 @@ class Ollama:
         self.asked: list[dict[str, Any]] = []
         self.asked_as = {STRATEGIST: self.asked, ADVISOR: list[Any](), REFLECTION: list[Any]()}
         self.host = ""
+        self._port = port
         self.encoding = ""
         self.leaving: asyncio.Event
         self._loop = asyncio.new_event_loop()
@@ -212,7 +215,7 @@ class Ollama:
         app.router.add_post("/api/chat", self._chat)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         host, port = self._runner.addresses[0][:2]
         self.host = f"http://{host}:{port}"
