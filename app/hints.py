@@ -119,7 +119,8 @@ class Hints:
                 return " A proposal waits: 1 opens the Desk"
             if "detail" not in self._done:
                 # Read at a market's many times speed, it would be gone meanwhile.
-                fast = snapshot.feed.speed > 1 and snapshot.feed.kind in (FeedKind.SIM, FeedKind.REPLAY)
+                played = snapshot.feed.kind in (FeedKind.SIM, FeedKind.REPLAY)
+                fast = played and snapshot.feed.speed > 1
                 slower = ", - plays slower" if fast else ""
                 return f" A proposal waits: enter shows why, a approves, x rejects{slower}"
             return " a approves what the cursor is on, x rejects, e edits it"

@@ -199,7 +199,7 @@ def _call(call: LlmCall, width: int) -> list[Line]:
 
 def _headline(call: LlmCall, width: int) -> Line:
     armed = sum(bool(condition) for condition, _ in call.verdicts)
-    came = f"  {armed} of {len(call.verdicts)} armed"
+    came = f"  {armed} of {len(call.verdicts)} armed" if call.verdicts else "  nothing"
     if call.role != "strategist":
         came = f"  {call.role} {call.subject}".rstrip()
     left = [
