@@ -69,7 +69,8 @@ def written(make: Callable[[str], str], delay_s: float) -> Behaviour:
     """Write what `make` makes of the last message, a word at a time."""
 
     async def speak(_s: Ollama, _r: web.Request, body: dict[str, Any]) -> AsyncIterator[bytes]:
-        for word in _WORD.findall(make(str(body["messages"][-1]["content"]))):
+        told = "\n".join(str(one["content"]) for one in body["messages"])
+        for word in _WORD.findall(make(told)):
             yield ollama._line(word)
             await asyncio.sleep(delay_s)
         yield ollama._end()

@@ -174,9 +174,7 @@ class Ollama:
     lists, `encoding` what a chat says that it is compressed by.
     """
 
-    def __init__(
-        self, *plan: Behaviour, default: Behaviour | None = None, port: int = 0
-    ) -> None:
+    def __init__(self, *plan: Behaviour, default: Behaviour | None = None, port: int = 0) -> None:
         self.plan = deque(plan)
         self.default = default or says(answer(condition()))
         self.plans = {ADVISOR: deque[Behaviour](), REFLECTION: deque[Behaviour]()}
