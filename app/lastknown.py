@@ -15,6 +15,7 @@ from pathlib import Path
 from app.honesty import honesty_of
 from engine.core.clock import SECOND
 from engine.core.learning import LearningView
+from engine.core.news import NewsView
 from engine.core.types import (
     ZERO,
     Account,
@@ -93,11 +94,18 @@ def last_known(
         levels=by_leverage(trades),
         honesty=honesty_of(reader),
         lived=tuple(reversed(reader.lived(LIVED))),
+        news=_news(reader),
         health=_health(status),
         acks=(),
         breakers=_breakers(reader),
         learning=learning,
     )
+
+
+def _news(reader: Reader) -> NewsView | None:
+    """What was last heard; None where nothing ever was."""
+    headlines = tuple(reader.headlines())
+    return NewsView(headlines=headlines, recorded=True) if headlines else None
 
 
 def _prices(reader: Reader) -> dict[str, float]:

@@ -21,6 +21,7 @@ import msgspec
 from engine.core.errors import JournalError
 from engine.core.learning import REMOVED, Compared, Knowledge, Trials
 from engine.core.lived import JournalEntry
+from engine.core.news import Headline
 from engine.core.records import (
     Accounted,
     AnyRecord,
@@ -36,6 +37,7 @@ from engine.core.records import (
     Denied,
     Filled,
     Followed,
+    HeadlineHeard,
     InsightFound,
     OpportunityBegan,
     OpportunityEnded,
@@ -318,6 +320,10 @@ class Reader:
     def lived(self, limit: int = 100) -> list[JournalEntry]:
         """Closed trades with their context, those that were told of last first."""
         return [r.entry for r in self._learned("trade_journal", TradeJournalled, limit)]
+
+    def headlines(self, limit: int = 12) -> list[Headline]:
+        """The newest headlines that were heard."""
+        return [r.headline for r in self._learned("news_items", HeadlineHeard, limit)]
 
     def lived_of(self, trade: str) -> JournalEntry | None:
         """A closed trade with its context."""

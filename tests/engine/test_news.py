@@ -66,6 +66,9 @@ def test_a_headline_reaches_prompt_journal_and_screen_and_is_heard_once(tmp_path
             assert NONCE in prompt(again)
             until(again, "ok")
             assert len(again.records(HeadlineHeard)) == 2
+            again.desk.journal.barrier()
+            with Reader(again.path) as reader:
+                assert [one.text for one in reader.headlines()] == [NONCE, "older"]
 
 
 def test_a_failing_source_is_shown_and_noted_and_holds_nobody_up(tmp_path: Path) -> None:
