@@ -79,6 +79,8 @@ class Story:
     veto: bool
     previous: str
     next: str
+    advised: str = ""
+    """What the advisor's word made of it: it was then decided again, under another id."""
 
     @cached_property
     def features(self) -> dict[str, float]:
@@ -163,7 +165,15 @@ class TimeMachine:
             prompt=unpack_text(call.prompt) if call is not None else "",
             previous=self._ids[place - 1][0] if place else "",
             next=self._ids[place + 1][0] if place + 1 < len(self._ids) else "",
+            advised=self._advised(name, seq) if proposal is None and denial is None else "",
         )
+
+    def _advised(self, name: str, seq: int) -> str:
+        """What an advisor said of this decision, if one was asked."""
+        for event in self.reader.events(since=seq, kind="llm", text=f'"{name}"', limit=1):
+            if isinstance(event.record, LlmCalled):
+                return dict(event.record.verdicts).get(name, "")
+        return ""
 
     def _quiet(self, name: str, place: int) -> Story | None:
         """A decision at which nobody spoke: made again, since only its inputs were kept."""

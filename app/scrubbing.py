@@ -206,6 +206,8 @@ def outcome(story: Any) -> list[str]:
     if story.counterfactual is not None:
         made = story.counterfactual
         found.append(f"had it been made: {made.pnl_pct:+.2f} % ({made.ended})")
+    if story.advised:
+        found.append(f"the advisor was asked, and it was decided again: {story.advised}")
     return found or ["nothing followed from it: no entry, no denial"]
 
 

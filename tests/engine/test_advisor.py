@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from app.machine import SAME, TimeMachine
+from app.scrubbing import outcome
 from engine.core.clock import SECOND, monotonic_ns, pause
 from engine.core.config import LlmSection
 from engine.core.records import Decided, EntryHeld, LlmCalled, Noted
@@ -61,6 +62,10 @@ def again(script: Script) -> None:
         assert story is not None
         assert story.call is not None
         assert story.call.role == Role.ADVISOR
+        first = next(one.decision for one in script.records(Decided))
+        asked = machine.story(first.id)
+        assert asked is not None
+        assert any("decided again" in told for told in outcome(asked))
         assert BTC in story.prompt
         script.speaker.says[BTC] = (Action.BUY, 0.9)
         remade = machine.again(story)
