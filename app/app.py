@@ -295,6 +295,8 @@ class QuarterdeckApp(ChoosingApp, inherit_bindings=False):
         if screen is not None and self.snapshot is not None:
             screen.feed_now()
             self.refresh_panels(screen, self.mono(), slow=False)
+            # What a smaller window shows no more must not be offered until the next sample.
+            self.frame.footer(screen)
 
     # Commands.
 
