@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SWITCH_INTERVAL = 0.0005
 GC_THRESHOLDS = (5_000, 20, 100_000)
 LOG_NAME = "terminal.log"
+LOG_BYTES = 1_000_000
+"""A log larger than this is put aside at the next start, over the one before it."""
 NOT_ENDED = "The engine did not end in time and was stopped; the next start recovers its journal."
 
 
@@ -50,7 +52,10 @@ class Diverted:
 
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        target = os.open(self._folder / LOG_NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        log = self._folder / LOG_NAME
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))
+        target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         for fd in (1, 2):
             self._saved.append((fd, os.dup(fd)))
             os.dup2(target, fd)

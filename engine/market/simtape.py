@@ -70,10 +70,18 @@ class Rounding:
 
     def ladder(self, best: float, step: float, size: float) -> tuple[tuple[float, float], ...]:
         """Depth from the best price outwards; size grows by a quarter of the best a level."""
+        # What `price` and `size` say, written out: every quote of a market costs two of these.
+        tick, decimals = self.tick, self._decimals
+        lot, lot_decimals = self._lot, self._lot_decimals
         levels: list[tuple[float, float]] = []
+        last = 0
         for level in range(BOOK_LEVELS):
-            price = self.price(best + level * step)
-            if levels and price == levels[-1][0]:
+            ticks = round((best + level * step) / tick)
+            if ticks < 1:
+                ticks = 1
+            if ticks == last:
                 break
-            levels.append((price, self.size(size * (1 + level / 4))))
+            last = ticks
+            lots = round(size * (1 + level / 4) / lot) or 1
+            levels.append((round(ticks * tick, decimals), round(lots * lot, lot_decimals)))
         return tuple(levels)
