@@ -215,7 +215,7 @@ def test_a_journal_from_before_funding_is_brought_forward_with_its_copy(tmp_path
     with sqlite3.connect(path) as connection:
         connection.executescript(
             "DROP TABLE funding; DROP TABLE outlooks; DROP TABLE control_history;"
-            "DROP TABLE intra_trade_bars; DROP TABLE quiet;"
+            "DROP TABLE intra_trade_bars; DROP TABLE quiet; DROP TABLE news_items;"
             "DROP VIEW adaptations; DROP TABLE changes;"
             "DROP TABLE change_history; DROP TABLE change_evidence; DROP TABLE trials;"
             "DROP TABLE opportunities; DROP TABLE frozen_targets;"
