@@ -128,23 +128,20 @@ class Tape:
 
     def observe(self, event: MarketEvent) -> None:
         """Take an event; kinds that say nothing of prices are ignored."""
-        kind = type(event)
-        if kind is Bar:
-            self._on_bar(event)  # type: ignore[arg-type]
-        elif kind is Tick:
-            self._on_tick(event)  # type: ignore[arg-type]
-        elif kind is Quote:
-            quote: Quote = event  # type: ignore[assignment]
-            tape = self.of(quote.symbol)
-            tape.quote = quote
-            tape.live_ns = quote.time_ns
-        elif kind is Book:
-            book: Book = event  # type: ignore[assignment]
-            tape = self.of(book.symbol)
-            tape.book = book
-            tape.live_ns = book.time_ns
-        elif kind is History:
-            self._on_history(event)  # type: ignore[arg-type]
+        if isinstance(event, Bar):
+            self._on_bar(event)
+        elif isinstance(event, Tick):
+            self._on_tick(event)
+        elif isinstance(event, Quote):
+            tape = self.of(event.symbol)
+            tape.quote = event
+            tape.live_ns = event.time_ns
+        elif isinstance(event, Book):
+            tape = self.of(event.symbol)
+            tape.book = event
+            tape.live_ns = event.time_ns
+        elif isinstance(event, History):
+            self._on_history(event)
 
     def _on_tick(self, tick: Tick) -> None:
         tape = self.of(tick.symbol)

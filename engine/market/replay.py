@@ -54,7 +54,8 @@ class ReplayFeed:
         self._asked = list(symbols) if symbols else None
         self._start_ns = _moment(start, "from")
         self._end_ns = _moment(end, "to")
-        if None not in (self._start_ns, self._end_ns) and self._start_ns >= self._end_ns:  # type: ignore[operator]  # neither is None here
+        begin, end_before = self._start_ns, self._end_ns
+        if begin is not None and end_before is not None and begin >= end_before:
             raise DataError(f"from {start} to {end} is no stretch of time", "swap the two dates")
         if resume_at < 0:
             raise DataError("a position can't be negative", "resume at the journal's cursor")
