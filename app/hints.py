@@ -121,8 +121,8 @@ class Hints:
                 # Read at a market's many times speed, it would be gone meanwhile.
                 played = snapshot.feed.kind in (FeedKind.SIM, FeedKind.REPLAY)
                 fast = played and snapshot.feed.speed > 1
-                slower = ", - plays slower" if fast else ""
-                return f" A proposal waits: enter shows why, a approves, x rejects{slower}"
+                last = "- slows down" if fast else "x rejects"
+                return f" A proposal waits: enter shows why, a approves, {last}"
             return " a approves what the cursor is on, x rejects, e edits it"
         if "screen.signals" not in self._done:
             return " Watching the market. 2 shows every vote and what is missing"
