@@ -45,10 +45,10 @@ from engine.llm.settings import TIMEOUT
 from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
+from engine.market.news.client import NewsClient, NewsLine
+from engine.market.news.recorded import RecordedNews
+from engine.market.news.recorded import load as headlines_of
 from engine.market.quality import Freshness
-from engine.news.client import NewsClient, NewsLine
-from engine.news.recorded import RecordedNews
-from engine.news.recorded import load as headlines_of
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
 from engine.risk.breakers import Breakers

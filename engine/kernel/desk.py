@@ -43,8 +43,8 @@ from engine.llm.strategist import Strategist
 from engine.market.costs import CostModel
 from engine.market.feed import Feed
 from engine.market.funding import Marks, NoRates, Rates
+from engine.market.news.client import NewsLine
 from engine.market.quality import Freshness
-from engine.news.client import NewsLine
 from engine.portfolio.book import Positions
 from engine.portfolio.ledger import Ledger
 from engine.position.watch import PositionWatch

@@ -15,7 +15,7 @@ from engine.core.clock import DAY
 from engine.core.news import Headline, NewsSource, NewsView
 from engine.core.records import HeadlineHeard
 from engine.kernel.desk import Desk
-from engine.news.client import Fetched
+from engine.market.news.client import Fetched
 
 OLDEST_NS = DAY
 """A feed begins with what it has kept for weeks; older than this it is no news."""

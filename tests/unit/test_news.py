@@ -8,8 +8,8 @@ import pytest
 
 from engine.core.errors import FeedError
 from engine.core.ids import source
-from engine.news.client import Fetched, NewsClient, redirected
-from engine.news.reading import LONGEST, MOST_ITEMS, moment, read
+from engine.market.news.client import Fetched, NewsClient, redirected
+from engine.market.news.reading import LONGEST, MOST_ITEMS, moment, read
 from tests.faults import newswire
 from tests.faults.newswire import BOMB, CUT, DEEP, FILE, Newswire, atom, rss, says, serves
 

@@ -19,7 +19,7 @@ from urllib.parse import urljoin, urlsplit
 from engine.core.errors import FeedError
 from engine.core.news import Headline
 from engine.core.safetext import SafeText
-from engine.news.reading import read
+from engine.market.news.reading import read
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession

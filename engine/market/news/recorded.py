@@ -11,7 +11,7 @@ import msgspec
 from engine.core.errors import ConfigError
 from engine.core.news import Headline
 from engine.core.records import HeadlineHeard
-from engine.news.client import Fetched
+from engine.market.news.client import Fetched
 
 LONGEST_ROW = 20_000
 """Characters of one line; longer ones are no recording of ours."""
