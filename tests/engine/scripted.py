@@ -77,6 +77,7 @@ class ScriptedFeed:
     quote = "USDT"
     progress = math.nan
     speed = 0.0
+    skew_ns = 0
 
     def __init__(
         self, symbols: Sequence[str] = (BTC,), *, live: bool = False, resume_at: int = 0
@@ -253,6 +254,11 @@ class Script:
         """End as after SIGKILL: no last words; only what was committed is left."""
         self._ended = True
         self.feed.stop()
+        # A process that is killed takes its threads with it.
+        desk = self.desk
+        for line in (desk.strategist, desk.advisor, desk.reflector, desk.news):
+            if line is not None:
+                line.close()
         with suppress(Exception):
             self.desk.journal.barrier()
         self.desk.journal.close()

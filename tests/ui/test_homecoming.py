@@ -59,7 +59,7 @@ def test_a_screen_that_comes_much_later_is_not_told() -> None:
         await deck.look()
         assert deck.app.screen is deck.app.base_screen()
 
-    later = msgspec.structs.replace(world(), absences=(ABSENCE,), time_ns=START_NS + HOUR)
+    later = msgspec.structs.replace(world(), absences=(ABSENCE,), time_ns=START_NS + 11 * HOUR)
     drive(script, hub=FakeHub(later))
 
 
