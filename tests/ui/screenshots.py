@@ -1,7 +1,7 @@
 """Screenshots of the running program, for the documentation: `python -m tests.ui.screenshots`.
 
 A real engine on the simulated market is driven to a moment with a position, a waiting
-proposal and some closed trades; every screen is then exported at four sizes, the Desk in other
+proposal and some closed trades; every screen, some panels and dialogs are then exported at four sizes, the Desk in other
 themes too. What is learned takes weeks: for the Learning screen another engine trades 25 days by
 itself, and its journal is read. Nothing on them is drawn by hand.
 """
@@ -29,10 +29,20 @@ SIZES = ((60, 15), (80, 24), (120, 40), (200, 60))
 SCREENS = (
     ("1", "desk"), ("2", "signals"), ("3", "reasoning"), ("5", "risk"), ("7", "journal"),
 )  # fmt: skip
+PARTS = (
+    (("7", "tab", "z"), "honesty"),
+    (("3", "tab", "tab", "less_than_sign", "z"), "time-machine"),
+    (("question_mark",), "help"),
+    (("ctrl+p",), "palette"),
+    (("e",), "edit"),
+    (("q",), "leaving"),
+)
+"""Panels by themselves and dialogs: the keys that lead there, each in a screen of its own."""
+
 LEARNING = (("4", "learning"),)
 LEARNING_DAYS = "25d"
 LEARNING_SEED = 5
-THEMES = ("light", "contrast", "clear")
+THEMES = ("light", "contrast", "clear", "ansi")
 SYMBOLS = ",".join(f"{base}/USDT:USDT" for base in ("BTC", "ETH", "SOL", "XRP", "ADA", "LINK"))
 SEED = 9
 PATIENCE_S = 120
@@ -114,6 +124,19 @@ async def shoot(
             target.write_text(app.export_screenshot(title="Quarterdeck"), encoding="utf-8")
 
 
+async def shoot_part(hub: Hub, size: tuple[int, int], keys: Sequence[str], name: str) -> None:
+    """What some keys lead to, at a size."""
+    app = QuarterdeckApp(hub, AppOptions(paced=False, seed=SEED))
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause(1.3)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause(0.5)
+        await pilot.pause(1.3)
+        target = FOLDER / f"{name}-{size[0]}x{size[1]}.svg"
+        target.write_text(app.export_screenshot(title="Quarterdeck"), encoding="utf-8")
+
+
 async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -122,6 +145,8 @@ async def main() -> None:
             await until_busy(engine, Ids("shots"))
             for size in SIZES:
                 await shoot(engine.hub, size, SCREENS)
+                for keys, name in PARTS:
+                    await shoot_part(engine.hub, size, keys, name)
             for theme in THEMES:
                 await shoot(engine.hub, (120, 40), SCREENS[:1], theme)
         finally:
