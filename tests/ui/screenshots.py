@@ -1,9 +1,9 @@
 """Screenshots of the running program, for the documentation: `python -m tests.ui.screenshots`.
 
 A real engine on the simulated market is driven to a moment with a position, a waiting
-proposal and some closed trades; every screen, some panels and dialogs are then exported at four sizes, the Desk in other
-themes too. What is learned takes weeks: for the Learning screen another engine trades 25 days by
-itself, and its journal is read. Nothing on them is drawn by hand.
+proposal and some closed trades; every screen, some panels and dialogs are then exported at four
+sizes, the Desk in other themes too. What is learned takes weeks: for the Learning screen another
+engine trades 25 days by itself, and its journal is read. Nothing on them is drawn by hand.
 """
 
 from __future__ import annotations
