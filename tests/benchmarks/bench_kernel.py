@@ -22,7 +22,7 @@ from app.compose import Engine, RunOptions, build
 from engine.analysis.indicators import warm_up
 from engine.core.clock import SECOND, monotonic_ns
 from engine.core.commands import Approve, ClosePosition
-from engine.core.config import Config, EngineSection, PathsSection
+from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.types import Tick
 from engine.position import step
 from tests.benchmarks.report import heading, percentile, quick, runs, show
@@ -44,12 +44,14 @@ def engine_of(
     symbols: tuple[str, ...] = SYMBOLS,
     *,
     timeframe: str = "15m",
+    strategist: str = "always",
     **options: Any,
 ) -> Engine:
     config = Config(
         engine=EngineSection(
             feed=feed, symbols=symbols, approval="auto", seed=1, speed=0.0, timeframe=timeframe
         ),
+        llm=LlmSection.model_validate({"strategist": strategist}),
         paths=PathsSection(db=str(db)),
     )
     return build(config, RunOptions(symbols_given=True, publish_hz=1.0, **options), "bench")
@@ -65,19 +67,21 @@ def market(folder: Path) -> str:
 
 def replays(folder: Path, feed: str) -> None:
     """Three symbols, default strategies, gates, paper fills, journal on; loading not counted."""
-    speeds, alone = [], []
-    for number in range(runs(3)):
-        engine = engine_of(folder / f"replay-{number}.db", feed)
-        begin, spent = monotonic_ns(), _thread_s()
-        engine.kernel.run()
-        speeds.append(engine.desk.tally.bars / (monotonic_ns() - begin) * SECOND)
-        alone.append(engine.desk.tally.bars / (_thread_s() - spent))
-    orders, bars = engine.desk.tally.orders, engine.desk.tally.bars
-    show(
-        f"full replay, {bars:,} bars with {orders} orders", "≥ 50,000", speeds, "bars/s",
-        "nautilus 119 k without orders, 23 k with brackets",
-    )  # fmt: skip
-    show("  by the processor time of the kernel's thread alone", "", alone, "bars/s")
+    for strategist, name in (("always", ""), ("never", " without the strategist,")):
+        speeds, alone = [], []
+        for number in range(runs(3)):
+            db = folder / f"replay-{strategist}-{number}.db"
+            engine = engine_of(db, feed, strategist=strategist)
+            begin, spent = monotonic_ns(), _thread_s()
+            engine.kernel.run()
+            speeds.append(engine.desk.tally.bars / (monotonic_ns() - begin) * SECOND)
+            alone.append(engine.desk.tally.bars / (_thread_s() - spent))
+        orders, bars = engine.desk.tally.orders, engine.desk.tally.bars
+        show(
+            f"full replay,{name} {bars:,} bars with {orders} orders", "≥ 50,000", speeds, "bars/s",
+            "nautilus 119 k without orders, 23 k with brackets",
+        )  # fmt: skip
+        show("  by the processor time of the kernel's thread alone", "", alone, "bars/s")
 
 
 def _thread_s() -> float:
@@ -211,9 +215,9 @@ def restarts(folder: Path) -> None:
             engine.desk.journal.barrier(60)
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-    whole, loading = [], []
+    whole, loading, alone = [], [], []
     for _ in range(runs(3)):
-        begin = monotonic_ns()
+        begin, spent = monotonic_ns(), _thread_s()
         engine = engine_of(db, feed, timeframe="3m", settings=LIVELY, resume=True)
         built = monotonic_ns()
         engine.kernel.begin()
@@ -221,10 +225,12 @@ def restarts(folder: Path) -> None:
         events = engine.desk.journal.recovered.last_seq
         whole.append((end - begin) / 1e6)
         loading.append((end - built) / 1e6)
+        alone.append((_thread_s() - spent) * 1e3)
         engine.desk.feed.stop()
         engine.desk.journal.close()
     show(f"start after SIGKILL, {events:,} events, recording included", "≤ 1,000", whole, "ms")
     show("  of which state, indicators and watches", "", loading, "ms")
+    show("  all of it by the thread's processor time", "", alone, "ms")
 
 
 def memory(folder: Path) -> None:
