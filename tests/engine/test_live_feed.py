@@ -143,12 +143,19 @@ def test_minutes_missed_while_cut_off_come_in_order_before_new_ones(
 ) -> None:
     if not numbered:
         monkeypatch.setattr(venues, "_NUMBERED", frozenset())
+    # A slow machine takes the market's leaps of time for silence and reconnects on its own.
+    assert any(torn_and_mended() for _ in range(6)), "the beginning was never heard"
+
+
+def torn_and_mended() -> bool:
+    """One try; False where not even the minute's beginning was heard, so that nothing is torn."""
     with Rig() as rig:
         assert rig.follow()
         rig.minute()
         times = [rig.now_ns + i * 5 * SECOND for i in range(8 * 12)]
         heard = [rig.venue.trade(symbol, at) for at in times[:3] for symbol in PAIR]
-        assert rig.eventually(partial(rig.ticked.issuperset, heard))
+        if not rig.eventually(partial(rig.ticked.issuperset, heard), 3.0):
+            return False
         rig.venue.faults.frozen = True
         rig.venue.drop()
         for at in times[3:-3]:
@@ -156,15 +163,15 @@ def test_minutes_missed_while_cut_off_come_in_order_before_new_ones(
                 rig.venue.trade(symbol, at)
         rig.venue.faults.frozen = False
         assert rig.eventually(lambda: all(map(rig.venue.subscribed, PAIR)))
-        for at in times[-3:]:
-            for symbol in PAIR:
-                rig.venue.trade(symbol, at)
+        heard = [rig.venue.trade(symbol, at) for at in times[-3:] for symbol in PAIR]
+        if not rig.eventually(partial(rig.ticked.issuperset, heard), 3.0):
+            return False
         rig.now_ns += 8 * MINUTE
-        # A venue may take a subscription and still send its first trades to nobody.
-        assert any(rig.minute() for _ in range(5))
+        rig.minute()
         assert rig.settled()
         assert rig.order[BTC] == [BEGIN_NS + i * MINUTE for i in range(len(rig.order[BTC]))]
         assert rig.of(BarCorrection) == [], "no candle was made of a torn tape"
+        return True
 
 
 def test_of_a_burst_of_quotes_the_newest_is_told(rig: Rig) -> None:
