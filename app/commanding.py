@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, cast, get_type_hints
 
 import typer
 
@@ -63,7 +63,7 @@ def acting(make: Maker) -> Callable[..., int]:
         )
 
     taken = [*own, *shared]
-    command.__signature__ = signature(make).replace(  # type: ignore[attr-defined]
+    cast("Any", command).__signature__ = signature(make).replace(
         parameters=taken, return_annotation=int
     )
     command.__annotations__ = {one.name: one.annotation for one in taken} | {"return": int}
