@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from engine.core.types import BreakerState
@@ -73,14 +74,16 @@ def breaker_row(one: BreakerView) -> Row:
     """A breaker as a table row."""
     used = one.value / one.limit if one.limit > 0 else 0.0
     told = one.state is not BreakerState.CLOSED
+    measured = not math.isnan(one.limit)
+    limit = f"{numbers.rounded(one.limit, 4)} {one.unit}" if measured else "not measured"
     return Row(
         one.name,
         {
             "state": _STATES[one.state],
             "name": (one.title.capitalize(), "bold" if told else ""),
             "bar": gauge(used, _BAR),
-            "value": numbers.rounded(one.value, 4),
-            "limit": (f"{numbers.rounded(one.limit, 4)} {one.unit}", "muted"),
+            "value": numbers.rounded(one.value, 4) if measured else numbers.NONE,
+            "limit": (limit, "muted"),
             "since": (numbers.clock(one.since_ns) if one.since_ns else "", "muted"),
             "reason": (one.reason if told else "", "soft"),
         },

@@ -14,7 +14,7 @@ from widgets.frame import Frame, fitting, inside
 from widgets.grid import Grid
 from widgets.levels import Levels
 from widgets.lines import Line, Run, run
-from widgets.marks import LEGEND, Traded
+from widgets.marks import LEGEND, SHORT_LEGEND, Traded
 from widgets.panel import Panel, said
 from widgets.study import Study
 
@@ -160,6 +160,11 @@ class PriceChart(Panel):
         """The legend, where anything was traded in this symbol."""
         return LEGEND if self._traded.marks else ()
 
+    def _behind_times(self) -> Sequence[Run]:
+        """The legend where the frame has no lower edge to hold it."""
+        boxed = fitting(self.frame, *self._area) is Frame.BOX
+        return SHORT_LEGEND if self._traded.marks and not boxed else ()
+
     def _frame_name(self) -> str:
         if self._framed == 1 or not self._bars:
             return self._timeframe
@@ -206,7 +211,7 @@ class PriceChart(Panel):
         layers.draw_stretches(grid, scale, plan, shown, step, self._traded.stretches)
         layers.draw_studies(grid, scale, plan, shown, step, self._studies)
         layers.draw_volume(grid, plan, shown, step)
-        layers.draw_times(grid, plan, shown, step)
+        layers.draw_times(grid, plan, shown, step, self._behind_times())
         newest = shown[-1] if end == len(bars) else None
         if newest is not None:
             layers.draw_last(grid, scale, plan, newest)

@@ -18,6 +18,7 @@ from widgets import axes, numbers, study
 from widgets.candles import Scale, candle
 from widgets.grid import Grid
 from widgets.levels import Levels
+from widgets.lines import Run, line_width
 from widgets.marks import HELD, Mark, Stretch
 from widgets.spark import BLOCKS
 from widgets.study import Study
@@ -244,9 +245,18 @@ def draw_volume(grid: Grid, plan: Plan, bars: Sequence[Bar], step: int) -> None:
     grid.write(plan.columns, base, f" vol {numbers.compact(bars[-1].volume)}"[: plan.axis], "muted")
 
 
-def draw_times(grid: Grid, plan: Plan, bars: Sequence[Bar], step: int) -> None:
-    """Round times under everything; a day where one begins."""
+def draw_times(
+    grid: Grid, plan: Plan, bars: Sequence[Bar], step: int, legend: Sequence[Run] = ()
+) -> None:
+    """Round times under everything; a day where one begins. The legend stands behind them."""
     y = plan.base + plan.strips * plan.strip
+    end = plan.columns + 2
+    if legend:
+        left = grid.width - line_width(legend)
+        end = min(end, left - 1)
+        for text, role in legend:
+            grid.write(left, y, text, role)
+            left += len(text)
     first = first_column(plan, bars, step)
     span = bars[-1].span_ns
     every = axes.time_step(span / step, 10)
@@ -257,7 +267,7 @@ def draw_times(grid: Grid, plan: Plan, bars: Sequence[Bar], step: int) -> None:
         at_midnight = bar.open_ns // DAY != (bar.open_ns - span) // DAY
         text = numbers.day(bar.open_ns) if at_midnight else numbers.clock(bar.open_ns)
         x = first + index * step - len(text) // 2
-        if x < free or x + len(text) > plan.columns + 2:
+        if x < free or x + len(text) > end:
             continue
         grid.write(x, y, text, "soft" if at_midnight else "muted")
         free = x + len(text) + 1

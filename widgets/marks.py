@@ -23,6 +23,11 @@ LEGEND: tuple[Run, ...] = (
 )  # fmt: skip
 """What the signs in the candles mean; a full one is a gain, an empty one a loss."""
 
+SHORT_LEGEND: tuple[Run, ...] = (
+    (numbers.UP, "entry"), ("in ", "muted"), (WON, "gain"), ("out", "muted"),
+)  # fmt: skip
+"""The same where no edge has room for it: behind the times."""
+
 
 @dataclass(frozen=True)
 class Mark:

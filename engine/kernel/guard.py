@@ -21,6 +21,8 @@ class Guard:
     def __init__(self, desk: Desk, orders: Orders) -> None:
         self._desk = desk
         self._orders = orders
+        if desk.feed.manual_time:
+            desk.breakers.stale.base = "event time, which waits for prices on this feed"
 
     # What is measured.
 

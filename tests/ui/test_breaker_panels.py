@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+import msgspec
+
 from tests.ui import gallery
 from tests.ui.test_panels import shown
 from widgets.breakers import BreakersPanel
 from widgets.counterfactuals import CounterfactualsPanel
+
+replace = msgspec.structs.replace
 
 
 def test_what_stops_entries_stands_first_with_reason_base_and_what_clears_it() -> None:
@@ -19,6 +25,15 @@ def test_what_stops_entries_stands_first_with_reason_base_and_what_clears_it() -
     assert "a winning trade" in panel.text
     assert "closed trades" in panel.text
     assert "20 %" in panel.text
+
+
+def test_what_was_never_measured_says_so_instead_of_a_limit() -> None:
+    world = gallery.world()
+    closed = world.breakers[-1]
+    unasked = replace(closed, value=0.0, limit=math.nan)
+    panel = shown(BreakersPanel, replace(world, breakers=(unasked,)), 118, 8)
+    assert "not measured" in panel.text
+    assert f" {closed.unit}" not in panel.text
 
 
 def test_a_trade_that_was_not_made_tells_by_whom_and_its_marks() -> None:

@@ -16,6 +16,7 @@ from tests.ui.deck import Deck, drive
 from tests.ui.fakehub import FakeHub, world
 from widgets import frames, numbers
 from widgets.chart import PriceChart
+from widgets.frame import Frame
 from widgets.marks import HELD, Stretch, Traded, traded_in
 
 replace = msgspec.structs.replace
@@ -185,6 +186,22 @@ def test_a_stop_is_drawn_at_each_of_its_prices_for_as_long_as_it_stood() -> None
     chart.show_bars(SYMBOL, bars, None, None, "15m", traded=Traded((), (still,)))
     (row,) = [row for row in chart.text.splitlines() if HELD in row]
     assert row.rindex(HELD) > max(right for _, right in reaches), "one that stands reaches now"
+
+
+@pytest.mark.parametrize("frame", [Frame.RULE, Frame.NONE])
+@pytest.mark.parametrize("width", range(40, 80))
+def test_without_a_lower_edge_the_legend_stands_behind_the_times(frame: Frame, width: int) -> None:
+    chart, bars = drawn(width, 16)
+    chart.frame = frame
+    chart.show_bars(SYMBOL, bars, None, None, "15m")
+    plain = chart.text.splitlines()[-1]
+    assert "in " not in plain, "nothing was traded"
+    chart.show_bars(SYMBOL, bars, None, None, "15m", traded=traded_in(traded(True), SYMBOL))
+    times = chart.text.splitlines()[-1].rstrip()
+    assert times.endswith(" ▲in ◆out")
+    before = times.removesuffix(" ▲in ◆out").split()
+    assert before, "times are still told"
+    assert before == plain.split()[: len(before)], "and none is cut"
 
 
 def replace_end(stretch: Stretch) -> Stretch:
