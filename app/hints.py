@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from app.state import UiState
+from engine.core.clock import duration_ns, iso
 from engine.core.commands import Ack, AnyCommand, Approve
 from engine.core.types import Control, FeedKind, ProposalState
 from engine.core.views import Snapshot
@@ -125,7 +126,7 @@ class Hints:
                 return f" A proposal waits: enter shows why, a approves, {last}"
             return " a approves what the cursor is on, x rejects, e edits it"
         if "screen.signals" not in self._done:
-            return " Watching the market. 2 shows every vote and what is missing"
+            return f" {_watching(snapshot)}"
         if "reasons" not in self._done and state.panel == "signals":
             return " enter opens the reasons of the signal at the cursor"
         if "screen.reasoning" not in self._done:
@@ -146,3 +147,13 @@ class Hints:
         if "help" not in self._done:
             return " ? lists every key, ctrl+p finds every action by name"
         return ""
+
+
+def _watching(snapshot: Snapshot) -> str:
+    """What the key of the signals shows, and when strategies speak next where a market takes
+    its own time, so that nobody waits for what can't come sooner."""
+    if snapshot.feed.kind is not FeedKind.LIVE or not snapshot.time_ns:
+        return "Watching the market. 2 shows every vote and what is missing"
+    span = duration_ns(snapshot.run.timeframe)
+    speak_ns = snapshot.time_ns - snapshot.time_ns % span + span
+    return f"Strategies speak at {iso(speak_ns)[11:16]} UTC; 2 shows what is missing"

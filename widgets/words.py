@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from engine.core.types import (
@@ -149,10 +150,12 @@ def used_share(gate: Gate) -> float:
     """How much of a limit is used, in [0, 1]: where headroom meets the threshold.
 
     Works for limits from above (a loss) and from below (a minimum): what is left is the
-    distance, and a limit that refuses has nothing left.
+    distance, and a limit that refuses has nothing left. NaN where nothing was measured.
     """
-    if not gate.passed or not numbers.known(gate.distance):
+    if not gate.passed:
         return 1.0
+    if not numbers.known(gate.distance):
+        return math.nan
     whole = max(abs(gate.threshold), abs(gate.value), 1e-12)
     return max(0.0, min(1.0, 1.0 - max(0.0, gate.distance) / whole))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from engine.core.clock import iso
 from engine.core.types import Account, Action, Direction, Gate
 from engine.core.views import Outlook
 from engine.decision.combine import MIN_CONFIDENCE
@@ -53,8 +54,11 @@ class Outlooks:
         )
         gates = self._appraiser.appraise(wish, self._appraiser.account(keep=False)).gates
         refused = first_refusal(gates)
+        waiting_for = ""
         if decision is None:
             verdict = "no decision bar has closed yet"
+            closes_ns = desk.now_ns - desk.now_ns % symbol.span_ns + symbol.span_ns
+            waiting_for = f"the decision bar that closes at {iso(closes_ns)[11:16]} UTC"
         elif decision.action is Action.HOLD:
             verdict = f"HOLD: {decision.reasoning}"
         elif symbol.awaits:
@@ -70,5 +74,6 @@ class Outlooks:
             signals=symbol.said.signals if symbol.said is not None else (),
             gates=gates,
             verdict=verdict,
+            waiting_for=waiting_for,
             since_ns=decision.time_ns if decision is not None else 0,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def test_every_gate_of_a_symbol_with_value_threshold_distance_and_verdict(tmp_pa
     assert verdicts["control_state"] == "pass"
     assert facts["decision"]["action"] == "BUY"
     assert facts["engine"] is None
-    assert ask(script.path, ETH)["verdict"] == "no decision bar has closed yet"
+    other = ask(script.path, ETH)
+    assert other["verdict"] == "no decision bar has closed yet"
+    assert re.search(r"closes at \d\d:(00|15|30|45) UTC", other["waiting_for"])
 
 
 def test_a_running_engine_s_answer_is_there_and_moves_with_it(

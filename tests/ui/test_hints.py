@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.hints import FILE, MOST_VISITS, STEPS, Hints, Memory
 from app.state import UiState
+from engine.core.clock import MINUTE, iso
+from engine.core.types import FeedKind
 from tests.ui.deck import Deck, drive
-from tests.ui.fakehub import FakeHub, world
+from tests.ui.fakehub import START_NS, FakeHub, world
 
 
 async def settled(deck: Deck) -> str:
@@ -52,6 +55,17 @@ def test_hints_lead_from_a_signal_to_the_pause(tmp_path: Path) -> None:
     drive(script, memory=memory, hub=FakeHub(world(proposals=(), positions=())))
     assert Memory(tmp_path).done >= STEPS
     assert not Memory(tmp_path).newcomer
+
+
+def test_on_a_live_market_the_hint_names_the_next_moment_of_the_strategies() -> None:
+    base = world(proposals=(), positions=())
+    at_ns = START_NS - START_NS % (15 * MINUTE) + 14 * MINUTE
+    live = msgspec.structs.replace(
+        base, time_ns=at_ns, feed=msgspec.structs.replace(base.feed, kind=FeedKind.LIVE)
+    )
+    text = Hints(True).text(UiState(snapshot=live))
+    assert f"speak at {iso(at_ns + MINUTE)[11:16]} UTC" in text
+    assert len(text) < 60, "the smallest window shows all of it"
 
 
 def test_what_was_used_is_not_told_again_at_the_next_visit(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from engine.core.types import Control, FeedKind, Link
 from engine.core.views import Snapshot
 from tests.ui import fakehub as fake
 from tests.ui import gallery
-from widgets import words
+from widgets import risk, words
 from widgets.approvals import ApprovalsPanel
 from widgets.chart import PriceChart
 from widgets.decision import DecisionDetail
@@ -440,6 +440,10 @@ def test_limits_say_how_much_is_used() -> None:
     gate = fake.make_gates()[2]
     assert words.used_share(gate) == pytest.approx(0.4 / 3.0)
     assert words.used_share(replace(gate, passed=False)) == 1.0
+    unknown = replace(gate, value=math.nan, distance=math.nan)
+    assert math.isnan(words.used_share(unknown))
+    lines = risk.limit_lines([unknown], 80)
+    assert "━" not in "".join(text for text, _ in lines[0]), "nothing measured is nothing used"
     assert words.gate_limit(gate) == "≤ 3 % of day start"
     assert "≥ 0" in words.gate_limit(fake.make_gates()[4])
     assert len("".join(text for text, _ in gauge(0.5, 10))) == 10
