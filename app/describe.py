@@ -14,6 +14,7 @@ from app.chrome import Parts
 from engine.core.clock import iso
 from engine.core.types import Direction, Proposal
 from engine.core.views import Absence, PositionView, Snapshot
+from widgets import numbers
 from widgets.lines import run
 from widgets.position import PositionDetail
 from widgets.proposal import ProposalDetail
@@ -123,14 +124,14 @@ def absence_rows(absences: list[Absence]) -> Rows:
 def closing_rows(view: PositionView) -> Rows:
     """What closing a position would realise, as far as is known before it fills."""
     p = view.position
-    gain = "gain" if view.unrealised >= 0 else "loss"
-    words = f"{amount(view.unrealised)} ({view.pnl_pct:+.2f} %)"
-    return [
+    gained = f"{numbers.money(view.unrealised, sign=True)} ({numbers.percent(view.pnl_pct)})"
+    rows: Rows = [
         [("size   ", "muted"), (f"{amount(p.quantity)} {p.symbol}", "bold")],
         [("entry  ", "muted"), (amount(p.entry_price), "")],
-        [("mark   ", "muted"), (f"{view.mark:,.8g}", "")],
-        [("P&L    ", "muted"), (words, gain)],
+        [("mark   ", "muted"), (numbers.price(view.mark), "")],
+        [("P&L    ", "muted"), (gained, numbers.role(view.unrealised))],
     ]
+    return [*rows, [run(view.dust, "warn")]] if view.dust else rows
 
 
 def stop_trouble(view: PositionView, price: Decimal) -> str:

@@ -190,8 +190,7 @@ def candidate(**changed: Any) -> GateContext:
         "spread_bps": 2.0,
         "fee": 0.001,
         "can_short": False,
-        "min_qty": 0.001,
-        "min_notional": 5.0,
+        "least_notional": 5.0,
         "regime": "SIDEWAYS",
     }
     return GateContext(**{**values, **changed})

@@ -13,11 +13,15 @@ from widgets.known import KnowledgePanel
 from widgets.lines import Line, Run, crop, run
 from widgets.rows import Row
 
-_KINDS: dict[InsightKind, Run] = {
-    InsightKind.PATTERN: ("◇ pattern", "note"),
-    InsightKind.PROBLEM: ("▼ problem", "warn"),
-    InsightKind.OPPORTUNITY: ("▲ chance", "soft"),
+_KINDS: dict[InsightKind, tuple[str, str, str]] = {
+    InsightKind.PATTERN: ("◇", "pattern", "note"),
+    InsightKind.PROBLEM: ("▼", "problem", "warn"),
+    InsightKind.OPPORTUNITY: ("▲", "chance", "gain"),
 }
+"""Sign, word and role of each kind."""
+
+_UNDECIDED = "◌"
+"""Stands in for the sign while the figures don't tell the finding from chance."""
 
 
 class InsightsPanel(KnowledgePanel):
@@ -45,7 +49,7 @@ class InsightsPanel(KnowledgePanel):
             one.id,
             {
                 "time": (learned.when(one.known_ns, now_ns), "muted"),
-                "kind": _KINDS[one.kind],
+                "kind": _kind(one),
                 "text": _text(one),
                 "n": (learned.count(one.evidence), "soft"),
                 "source": run(one.source, "muted"),
@@ -72,6 +76,14 @@ class InsightsPanel(KnowledgePanel):
         if one.change:
             facts.append(("led to", (run(one.change, "note"),)))
         return [*lines, *flow(facts, width)]
+
+
+def _kind(one: Insight) -> Run:
+    """What was found, as it stands: a sign of its own once its interval leaves zero out."""
+    sign, word, role = _KINDS[one.kind]
+    if one.evidence is None or not learned.proven(one.evidence):
+        return f"{_UNDECIDED} {word}", "muted"
+    return f"{sign} {word}", role
 
 
 def _text(one: Insight) -> tuple[Run, ...]:

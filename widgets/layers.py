@@ -252,7 +252,7 @@ def draw_times(
     y = plan.base + plan.strips * plan.strip
     end = plan.columns + 2
     if legend:
-        left = grid.width - line_width(legend)
+        left = grid.width - line_width(tuple(legend))
         end = min(end, left - 1)
         for text, role in legend:
             grid.write(left, y, text, role)

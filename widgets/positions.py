@@ -8,7 +8,7 @@ from engine.core.views import PositionView, Snapshot
 from widgets import numbers, words
 from widgets.columns import Column
 from widgets.facts import Fact, flow
-from widgets.lines import Line, Run
+from widgets.lines import Line, Run, run
 from widgets.pathspanel import PathsPanel
 from widgets.rows import Row
 from widgets.spark import PATH_CELLS, spark_role, sparkline, trend
@@ -71,7 +71,7 @@ class PositionsPanel(PathsPanel):
                 "to_stop": numbers.percent(view.stop_distance_pct, sign=False),
                 "path": (sparkline(path, self.PATH), spark_role(path)),
                 "held": (numbers.held(view.held_ns), "muted"),
-                "by": ("you", "mark bold") if position.taken_over else ("auto", "muted"),
+                "by": _keeper(view),
                 "strategy": (position.strategy, "muted"),
             },
             sort={
@@ -111,6 +111,13 @@ class PositionsPanel(PathsPanel):
         )  # fmt: skip
 
 
+def _keeper(view: PositionView) -> Run:
+    """Who manages it; where no order could close it, that."""
+    if view.dust:
+        return "DUST", "warn bold"
+    return ("you", "mark bold") if view.position.taken_over else ("auto", "muted")
+
+
 def _facts(view: PositionView) -> list[Fact]:
     position = view.position
     targets: list[Run] = []
@@ -123,6 +130,8 @@ def _facts(view: PositionView) -> list[Fact]:
     ]
     if numbers.known(view.target_distance_pct):
         facts.append(("To target", [(numbers.percent(view.target_distance_pct, sign=False), "")]))
+    if view.dust:
+        facts.insert(0, ("DUST", [run(view.dust, "warn")]))
     facts += [
         ("Best", [(numbers.percent(position.mfe_pct), numbers.role(position.mfe_pct))]),
         ("Worst", [(numbers.percent(-position.mae_pct), numbers.role(-position.mae_pct))]),

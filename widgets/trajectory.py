@@ -221,7 +221,8 @@ def plot(target: str, marks: Sequence[Mark], now_ns: int, width: int, height: in
     grid = Grid(cells, rows)
     scale = Scale(low, high, rows)
     draw(grid, scale, at_times(marks, times), 0, 1, 0, "primary")
-    labels = {0: max(drawable), rows - 1: min(drawable)} if len(set(drawable)) > 1 else {}
+    ends = (max(drawable), min(drawable)) if len(set(drawable)) > 1 else ()
+    labels = {scale.row(end): end for end in ends}
     current = number_of(marks[-1].value)
     lines: list[Line] = [title]
     for y in range(rows):

@@ -108,7 +108,8 @@ class PositionView(Value, frozen=True):
 
     Where it has margin: what is put aside for it, its maintenance over its balance (1 is
     liquidation), where it is reduced, left and liquidated, what funding has cost so far
-    (negative: brought), and in `margin_note` where tiers, mark and funding come from.
+    (negative: brought), and in `margin_note` where tiers, mark and funding come from. `dust`
+    says why no order can close it at this price, empty where one can.
     """
 
     position: Position
@@ -127,6 +128,7 @@ class PositionView(Value, frozen=True):
     guard_price: float | None = None
     funding_paid: Decimal | None = None
     margin_note: str = ""
+    dust: str = ""
 
 
 class Absence(Value, frozen=True):

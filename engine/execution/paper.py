@@ -290,7 +290,8 @@ class PaperBroker:
         if reference is None:
             return f"no price of {order.symbol} is known yet"
         limit = order.limit if order.type is OrderType.LIMIT else None
-        return check_order(instrument, order.quantity, limit, reference)
+        reduces = order.purpose in (Purpose.EXIT, Purpose.REDUCE)
+        return check_order(instrument, order.quantity, limit, reference, reduces=reduces)
 
     def _reference(self, order: Order) -> Decimal | None:
         """The price that the venue's filters refer to: the last one, else what was expected."""

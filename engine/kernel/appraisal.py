@@ -33,7 +33,7 @@ from engine.learning.memory import Bearing
 from engine.learning.patterns import recognise
 from engine.market.costs import Costs
 from engine.market.feed import Skewed
-from engine.market.instruments import round_price, round_qty
+from engine.market.instruments import least_entry, round_price, round_qty
 from engine.risk.contexts import Around
 from engine.risk.gates import AccountContext, GateContext, evaluate
 from engine.risk.leverage import Leverage, choose, fixed
@@ -289,8 +289,7 @@ class Appraiser:
             spread_bps=quote.spread_bps,
             fee=fee,
             can_short=instrument.can_short,
-            min_qty=float(instrument.min_qty),
-            min_notional=float(instrument.min_notional),
+            least_notional=float(least_entry(instrument, price, stop)),
             contract_size=float(instrument.contract_size),
             leverage=levered.value,
             most_leverage=levered.most,

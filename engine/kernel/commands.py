@@ -202,11 +202,15 @@ class Commands:
         if desk.control.state.severity < Control.REDUCING.severity:
             self.set_control(Control.REDUCING, "flattened by a person", command.actor)
         cancelled = self._orders.cancel_all("flattened")
-        positions = list(desk.book.open())
-        for position in positions:
-            self._exits.close(position, 1.0, "flattened by a person")
-        text = f"closing {len(positions)} positions, {cancelled} orders cancelled, paused"
-        return "flattening", text, ""
+        closing, held = 0, []
+        for position in list(desk.book.open()):
+            try:
+                self._exits.close(position, 1.0, "flattened by a person")
+                closing += 1
+            except CommandRefused as why:
+                held.append(why.message)
+        text = f"closing {closing} positions, {cancelled} orders cancelled, paused"
+        return "flattening", "; ".join((text, *held)), ""
 
     # Positions and orders.
 

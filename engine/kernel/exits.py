@@ -39,6 +39,7 @@ from engine.core.types import (
     Trade,
 )
 from engine.kernel.desk import Desk
+from engine.kernel.dust import Dust
 from engine.kernel.orders import ENTRIES, Orders
 from engine.kernel.perpetuals import Perpetuals
 from engine.kernel.protection import Protection
@@ -60,6 +61,7 @@ class Exits:
         self.honesty = orders.honesty
         self._announced: dict[str, WatchEvent] = {}
         self.protection = Protection(desk)
+        self.dust = Dust(desk)
         self._by_symbol: dict[str, list[str]] = {}
         self.closed: list[Callable[[Trade], None]] = []
         self.opened: Callable[[Position, Fill], list[AnyRecord]] = lambda position, fill: []
@@ -147,6 +149,9 @@ class Exits:
         if quantity <= 0:
             return
         price = Decimal(repr(event.price))
+        if taken_over is None and self.dust.holds(position, quantity, price):
+            watch.restore(event)
+            return
         order = self._orders.make(
             symbol=position.symbol,
             direction=position.direction,
@@ -311,6 +316,8 @@ class Exits:
                 "an exit is on its way" if not free else "the part is below one lot",
             )
         everything = lots * step_size == position.quantity
+        price = Decimal(repr(symbol.exit_price(position.direction)))
+        self.dust.refuse(position, lots * step_size, free, price)
         order = self._orders.make(
             symbol=position.symbol,
             direction=position.direction,
@@ -318,7 +325,7 @@ class Exits:
             quantity=lots * step_size,
             position=position.id,
             exit_reason=str(reason_code),
-            expected=Decimal(repr(symbol.exit_price(position.direction))),
+            expected=price,
         )
         watch.reduce(lots)
         self._announced[order.id] = person_event(watch, lots, desk.now_ns)

@@ -16,7 +16,7 @@ from engine.core.types import Fill, Position
 from engine.journal.lines import PROTECTION_MOVED
 from engine.kernel.appraisal import Appraisal, Wish
 from engine.kernel.desk import Desk
-from engine.market.instruments import round_price
+from engine.market.instruments import least_entry, round_price
 from engine.position.plan import Entry, plan_exits
 from engine.position.settings import exit_profile
 from engine.position.watch import PositionWatch
@@ -127,7 +127,9 @@ class Protection:
             stop = price - sign * float(instrument.price_tick)
         wanted = desk.own_targets.get(position.proposal, ())
         targets = tuple(target for target in wanted if (target - price) * sign > 0)
-        minimum = max(instrument.min_qty, instrument.min_notional / fill.price)
+        # A part is sold at another price than this one, where it may be worth less.
+        least = least_entry(instrument, fill.price, Decimal(repr(stop)))
+        minimum = least / (fill.price * instrument.contract_size)
         return Entry(
             symbol=fill.symbol,
             direction=position.direction,

@@ -44,6 +44,7 @@ from engine.kernel.meanwhile import Meanwhile
 from engine.kernel.outlook import Outlooks
 from engine.kernel.riskview import RiskViewer
 from engine.kernel.symbols import SymbolDesk
+from engine.market.instruments import unsellable
 from engine.portfolio.levels import by_leverage
 from engine.portfolio.pnl import pnl, pnl_pct
 
@@ -262,6 +263,7 @@ class Publisher:
                 if target is not None
                 else math.nan,
                 held_ns=(desk.now_ns - position.opened_ns) // SECOND * SECOND,
+                dust=unsellable(symbol.instrument, position.quantity, price),
                 margin=state.margin if state is not None else None,
                 margin_ratio=state.ratio if state is not None else math.nan,
                 liquidation_price=protection.liquidation if protection is not None else None,

@@ -34,6 +34,9 @@ _DERIVED_DIGITS = 5
 _DERIVED_LOT_NOTIONAL = Decimal("0.1")
 """A derived lot is worth at most this much: small against the venue's minimum of 5."""
 
+_WORSE_THAN_STOP = Decimal("1.02")
+"""A stop is left at a worse price than its own: two hundredths worse and it still can be."""
+
 _DERIVED_MIN_NOTIONAL = Decimal(5)
 _DERIVED_MAX_QTY = Decimal(1_000_000_000)
 
@@ -140,12 +143,18 @@ def notional(instrument: Instrument, quantity: Decimal, price: Decimal) -> Decim
 
 
 def check_order(
-    instrument: Instrument, quantity: Decimal, price: Decimal | None, reference_price: Decimal
+    instrument: Instrument,
+    quantity: Decimal,
+    price: Decimal | None,
+    reference_price: Decimal,
+    *,
+    reduces: bool = False,
 ) -> str:
     """Why the venue would refuse this order, or an empty string.
 
     `price` is the limit, None for a market order, whose notional the venue takes at its
-    own average price (`reference_price`).
+    own average price (`reference_price`). A perpetual's order that only `reduces` may be worth
+    less than the least notional (Binance USDⓈ-M, error -4164); a sale on a spot market may not.
     """
     if not quantity.is_finite() or quantity <= 0:
         return f"quantity {quantity} is not positive"
@@ -162,17 +171,45 @@ def check_order(
         if why:
             return why
     worth = notional(instrument, quantity, reference_price if price is None else price)
-    if worth < instrument.min_notional:
+    exempt = reduces and instrument.kind is InstrumentKind.SWAP
+    if worth < instrument.min_notional and not exempt:
         return f"notional {worth:f} is below the minimum {instrument.min_notional}"
     return ""
 
 
-def is_dust(instrument: Instrument, quantity: Decimal, price: Decimal) -> bool:
-    """True for a rest that no order can sell any more: DUST, marked instead of retried."""
+def unsellable(instrument: Instrument, quantity: Decimal, price: Decimal) -> str:
+    """Why no market order can close this quantity at this price, or an empty string.
+
+    Such a rest is DUST: it is held and marked, because an order for it would be refused each
+    time. A better price, or more of it, makes it sellable again. Without a price only the size
+    is judged.
+    """
+    base, quote = instrument.base, instrument.quote
     sellable = min(round_qty(instrument, quantity), instrument.max_qty)
     if sellable <= 0 or sellable < instrument.min_qty:
-        return quantity > 0
-    return notional(instrument, sellable, price) < instrument.min_notional
+        least = max(instrument.min_qty, instrument.lot_step)
+        return f"{quantity:f} {base} is below the venue's least order of {least:f} {base}"
+    if instrument.kind is InstrumentKind.SWAP or not price.is_finite():
+        return ""
+    worth = notional(instrument, sellable, price)
+    if worth < instrument.min_notional:
+        return (
+            f"{quantity:f} {base} is worth {worth:.2f} {quote}, below the venue's least order "
+            f"of {instrument.min_notional:f} {quote}"
+        )
+    return ""
+
+
+def least_entry(instrument: Instrument, price: Decimal, stop: Decimal) -> Decimal:
+    """The least notional of an entry at `price` that can be sold again at its stop, in quote.
+
+    A position bought at the venue's very minimum is worth less than that at its stop and could
+    never be left.
+    """
+    least = max(instrument.min_notional, notional(instrument, instrument.min_qty, price))
+    if instrument.kind is InstrumentKind.SWAP or not 0 < stop < price:
+        return least
+    return least * price / stop * _WORSE_THAN_STOP
 
 
 def _check_price(instrument: Instrument, price: Decimal, reference: Decimal) -> str:

@@ -86,8 +86,8 @@ class GateContext:
     streamed. `cooldown_left_s` is how long the symbol still may not be entered, 0 for
     not at all. `symbol_positions` counts positions and entries on their way in this
     symbol, `symbol_exposure` their notional. `stop` NaN is no stop; `net_ev_bps` NaN is an
-    expected value that is not known, and neither passes. `fee` is the entry's share of
-    notional.
+    expected value that is not known, and neither passes. `least_notional` is what the venue
+    takes and buys back at the stop (`least_entry`). `fee` is the entry's share of notional.
     """
 
     account: AccountContext
@@ -102,8 +102,7 @@ class GateContext:
     spread_bps: float
     fee: float
     can_short: bool
-    min_qty: float
-    min_notional: float
+    least_notional: float
     contract_size: float = 1.0
     leverage: int = 1
     most_leverage: int | None = None

@@ -267,12 +267,9 @@ def _size(c: GateContext) -> Gate:
 
 
 def _venue_minimum(c: GateContext) -> Gate:
-    """The nearer of the venue's two minima; nothing at all is the size gate's to refuse."""
-    if c.quantity <= 0.0:
-        return _least(DenialCode.VENUE_MINIMUM, "venue minimum", 0.0, 0.0, "quote")
-    per_lot = c.price * c.contract_size
-    least = max(c.min_notional, c.min_qty * per_lot)
-    return _least(DenialCode.VENUE_MINIMUM, "venue minimum", c.notional, least, "quote")
+    """What can be bought and sold again; nothing at all is the size gate's to refuse."""
+    value, least = (c.notional, c.least_notional) if c.quantity > 0.0 else (0.0, 0.0)
+    return _least(DenialCode.VENUE_MINIMUM, "venue minimum", value, least, "quote")
 
 
 def _capital(c: GateContext) -> Gate:

@@ -33,7 +33,7 @@ from engine.core.parameters import Parameter, Parameters, declare
 from engine.core.regimes import Regime
 from engine.core.types import ZERO, Direction, ExpectedValue, Instrument, SizeFactor
 from engine.decision.size import regime_factor
-from engine.market.instruments import round_qty
+from engine.market.instruments import least_entry, round_qty
 from engine.risk.limits import (
     FACTOR_MAX,
     VOL_HIGH,
@@ -325,9 +325,12 @@ def _to_lots(steps: _Steps, context: SizeContext, price: float, distance: float)
     asked = min(Decimal(repr(wanted)) / lot_value, instrument.max_qty)
     quantity = round_qty(instrument, asked)
     worth = quantity * lot_value
-    if quantity < instrument.min_qty or worth < instrument.min_notional:
-        least = max(instrument.min_notional, instrument.min_qty * lot_value)
-        detail = f"{wanted:.2f} {instrument.quote} is below the venue's minimum {least:f}"
+    least = least_entry(instrument, context.price, context.stop)
+    if quantity < instrument.min_qty or worth < least:
+        detail = (
+            f"{wanted:.2f} {instrument.quote} is below {least:.2f}, the least that the venue "
+            "takes and buys back at the stop"
+        )
         return steps.refused(DenialCode.VENUE_MINIMUM, detail, float(asked))
     notional = float(worth)
     pct = notional / context.equity * 100.0

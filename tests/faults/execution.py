@@ -29,10 +29,10 @@ from engine.execution.broker import FillEvent
 from engine.execution.proposals import ProposalBook
 from engine.market.instruments import (
     check_order,
-    is_dust,
     packaged,
     round_price,
     round_qty,
+    unsellable,
 )
 from engine.portfolio.ledger import Ledger, Terms
 from tests.execution_help import START_NS, Market, propose
@@ -193,8 +193,8 @@ def _venue_takes(
 def _dust(case: str, instrument: Instrument, held: Decimal, price: Decimal) -> list[str]:
     """A position is DUST exactly when no market order can sell anything of it."""
     sellable = min(round_qty(instrument, held), instrument.max_qty)
-    can = sellable > 0 and check_order(instrument, sellable, None, price) == ""
-    if is_dust(instrument, held, price) == can:
+    can = sellable > 0 and not check_order(instrument, sellable, None, price, reduces=True)
+    if bool(unsellable(instrument, held, price)) == can:
         return [f"{case}: dust {not can} expected for {held} at {price}"]
     return []
 

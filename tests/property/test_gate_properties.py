@@ -33,7 +33,7 @@ def accounts(draw: st.DrawFn) -> AccountContext:
 @st.composite
 def candidates(draw: st.DrawFn) -> GateContext:
     numbers = ("quantity", "price", "stop", "confidence", "net_ev_bps", "quote_age_s",
-               "spread_bps", "fee", "min_qty", "min_notional", "cooldown_left_s",
+               "spread_bps", "fee", "least_notional", "cooldown_left_s",
                "symbol_exposure")  # fmt: skip
     values: dict[str, Any] = {name: draw(NUMBERS) for name in numbers}
     return candidate(

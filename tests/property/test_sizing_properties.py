@@ -12,6 +12,7 @@ from engine.core.denials import DenialCode
 from engine.core.parameters import Parameters, find
 from engine.core.regimes import Regime
 from engine.core.types import Direction, InstrumentKind
+from engine.market.instruments import least_entry
 from engine.risk.gates import evaluate
 from engine.risk.sizing import SizeContext, size_entry
 from tests.decision_help import account, candidate, instrument, sizing
@@ -103,7 +104,7 @@ def test_no_size_exceeds_an_active_cap_and_the_gates_agree(
             leverage=entry.leverage,
             diamond=entry.diamond,
             regime=None,
-            min_qty=0.0,
+            least_notional=float(least_entry(entry.instrument, entry.price, entry.stop)),
         ),
         parameters,
     )

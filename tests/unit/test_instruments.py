@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.core.errors import DataError
 from engine.core.types import InstrumentKind
 from engine.market.instruments import (
     check_order,
     from_ccxt,
-    is_dust,
+    least_entry,
     packaged,
     round_price,
     round_qty,
+    unsellable,
 )
 from tests.execution_help import D
 from tests.recorded import recorded
@@ -186,9 +189,35 @@ def test_rounding_never_crosses_the_grid() -> None:
 
 def test_dust_is_what_nobody_can_sell() -> None:
     instrument = packaged("BTC/USDT")
-    assert is_dust(instrument, D("0.00008"), D(60_000))
-    assert is_dust(instrument, D("0.000009"), D(60_000))
-    assert not is_dust(instrument, D("0.00009"), D(60_000))
+    assert "worth 4.80 USDT" in unsellable(instrument, D("0.00008"), D(60_000))
+    assert "least order of 0.00001 BTC" in unsellable(instrument, D("0.000009"), D(60_000))
+    assert unsellable(instrument, D("0.00009"), D(60_000)) == ""
+
+
+def test_a_perpetual_takes_what_only_reduces_at_any_notional() -> None:
+    instrument = packaged("BTC/USDT:USDT")
+    least = instrument.min_qty
+    cheap = instrument.min_notional / least / 2
+    assert "below the minimum" in check_order(instrument, least, None, cheap)
+    assert check_order(instrument, least, None, cheap, reduces=True) == ""
+    assert unsellable(instrument, least, cheap) == ""
+    assert unsellable(instrument, least / 2, cheap)
+
+
+@given(
+    price=st.decimals("0.001", "90000", places=3),
+    away=st.decimals("0.0001", "0.6", places=4),
+    worse=st.decimals("0", "0.019", places=4),
+)
+def test_the_least_entry_can_be_sold_again_at_its_stop(
+    price: Decimal, away: Decimal, worse: Decimal
+) -> None:
+    """Also two hundredths below it; what is bought at the venue's own minimum could not."""
+    instrument = packaged("NEW/USDT", price=float(price))
+    stop = price * (1 - away)
+    lots = least_entry(instrument, price, stop) / price / instrument.lot_step
+    quantity = lots.to_integral_value(ROUND_CEILING) * instrument.lot_step
+    assert unsellable(instrument, quantity, stop * (1 - worse)) == ""
 
 
 def test_minimum_quantity_is_a_limit_of_its_own() -> None:
@@ -197,4 +226,4 @@ def test_minimum_quantity_is_a_limit_of_its_own() -> None:
     instrument = from_ccxt(market, "binance")
     assert "below the minimum" in check_order(instrument, D("0.004"), None, D(60_000))
     assert check_order(instrument, D("0.005"), None, D(60_000)) == ""
-    assert is_dust(instrument, D("0.004"), D(60_000))
+    assert unsellable(instrument, D("0.004"), D(60_000))
