@@ -20,6 +20,7 @@ class CounterfactualsPanel(TablePanel):
 
     title = "Not made"
     live = False
+    follows = True
     empty = (
         "No trade was refused yet.",
         "Each that is refused, rejected or expires stands here with what it would have made.",

@@ -27,6 +27,7 @@ class HonestyPanel(TablePanel):
 
     title = "Honesty"
     live = False
+    follows = True
     empty = (
         "Nothing was filled yet.",
         "Each fill stands here with its cost, what the tape did next, and how kind paper was.",

@@ -26,6 +26,7 @@ class JournalPanel(TablePanel):
 
     title = "Journal"
     live = False
+    follows = True
     empty = (
         "Nothing is written yet.",
         "Proposals, approvals, orders, fills and every act of yours stand here with their time.",

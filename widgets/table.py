@@ -20,10 +20,15 @@ ASCENDING, DESCENDING = "▴", "▾"
 
 
 class Table:
-    """Rows by key with a cursor, a filter, an order and a scroll position."""
+    """Rows by key with a cursor, a filter, an order and a scroll position.
 
-    def __init__(self, columns: Sequence[Column]) -> None:
+    One that `follows` is a log with its newest row first: its cursor stands there as rows come,
+    until it is moved to another one; at the top it follows again.
+    """
+
+    def __init__(self, columns: Sequence[Column], follows: bool = False) -> None:
         self.columns = tuple(columns)
+        self.follows = follows
         self.rows: tuple[Row, ...] = ()
         self.needle = ""
         self.order = ""
@@ -32,6 +37,7 @@ class Table:
         self._at: dict[str, int] = {}
         self._key: str | None = None
         self._index = 0
+        self._chosen = False
         self._top = 0
         self._layout: Layout | None = None
         self._drawn: dict[str, tuple[Row, Line]] = {}
@@ -120,7 +126,9 @@ class Table:
             rows = self._sorted(rows)
         self._shown = tuple(rows)
         self._at = {row.key: index for index, row in enumerate(rows)}
-        if self._key is not None and self._key in self._at:
+        if self.follows and not self._chosen and rows:
+            self._index, self._key = 0, rows[0].key
+        elif self._key is not None and self._key in self._at:
             self._index = self._at[self._key]
         elif rows:
             self._index = max(0, min(self._index, len(rows) - 1))
@@ -172,6 +180,7 @@ class Table:
         index = max(0, min(index, len(self._shown) - 1))
         moved = index != self._index
         self._index, self._key = index, self._shown[index].key
+        self._chosen = index > 0
         return moved
 
     def row_at(self, y: int) -> Row | None:

@@ -24,10 +24,12 @@ class TablePanel(Panel):
     """A panel whose body is a table, with details of the selected row where there is room."""
 
     columns: tuple[Column, ...] = ()
+    follows = False
+    """Whether it is a log on whose rows nothing is done: its cursor follows the newest."""
 
     def __init__(self, *, id: str | None = None, frame: Frame = Frame.BOX) -> None:
         super().__init__(id=id, frame=frame)
-        self.table = Table(self.columns)
+        self.table = Table(self.columns, self.follows)
         self.made = Rows()
         self.ticks = numbers.Ticks()
 

@@ -20,6 +20,7 @@ class TradesPanel(TablePanel):
 
     title = "Trades"
     live = False
+    follows = True
     empty = ("No trade is closed yet.", "Each stands here with its result after all costs.")
     columns = (
         Column("closed", "Closed", 6, rank=1),

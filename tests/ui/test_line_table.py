@@ -267,3 +267,20 @@ def test_the_changed_span_covers_every_difference(
     marked = {x for start, end in spans for x in range(start, end)}
     assert differing <= marked
     assert spans == sorted(spans)
+
+
+def test_a_log_s_cursor_stays_with_the_newest_until_it_is_moved() -> None:
+    log, plain_table = Table(COLUMNS, follows=True), Table(COLUMNS)
+    rows = [row("2"), row("1")]
+    for one in (log, plain_table):
+        one.set_rows(rows)
+        one.set_rows([row("3"), *rows])
+    assert [one.selected and one.selected.key for one in (log, plain_table)] == ["3", "2"]
+    log.move(1)
+    log.set_rows([row("4"), row("3"), *rows])
+    assert log.selected is not None
+    assert log.selected.key == "2", "what was chosen stays chosen"
+    log.move(-9)
+    log.set_rows([row("5"), row("4"), row("3"), *rows])
+    assert log.selected is not None
+    assert log.selected.key == "5"
