@@ -17,11 +17,11 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.geometry import Size
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input
 
 from app.chrome import Bar, Parts
+from app.modal import Modal
 from app.shown import LOOK_NS
 from engine.core.clock import monotonic_ns
 from widgets.cells import width_of
@@ -139,7 +139,7 @@ class Choices(LineWidget, can_focus=True):
         return [tuple(parts)]
 
 
-class Dialog(ModalScreen[Answer]):
+class Dialog(Modal[Answer]):
     """Asks one question. Returns the chosen result, or None when it was cancelled.
 
     `opener` is the key that opened it; a choice on that key is refused when it is built.
@@ -224,7 +224,7 @@ class Dialog(ModalScreen[Answer]):
         event.prevent_default()
         key = event.key
         if key == "escape":
-            self.dismiss(None)
+            self.end(None)
         elif key in ("tab", "right"):
             self.step_focus(1)
         elif key in ("shift+tab", "left"):
@@ -250,7 +250,7 @@ class Dialog(ModalScreen[Answer]):
             width = width_of(label)
             if used <= event.x < used + width:
                 if choice.key == CANCEL.key:
-                    self.dismiss(None)
+                    self.end(None)
                 else:
                     self.choose(choice)
                 return
@@ -263,12 +263,12 @@ class Dialog(ModalScreen[Answer]):
         """Enter takes the answer that a person has moved to; at first that is Cancel."""
         choice = self.choices.choices[self.choices.index]
         if choice.key == CANCEL.key:
-            self.dismiss(None)
+            self.end(None)
         else:
             self.choose(choice)
 
     def choose(self, choice: Choice) -> None:
-        self.dismiss(choice.result)
+        self.end(choice.result)
 
 
 class Notice(Dialog):
@@ -296,7 +296,7 @@ class Notice(Dialog):
     def take_key(self, event: events.Key) -> None:
         if event.key in ("q", "question_mark"):
             event.stop()
-            self.dismiss(None)
+            self.end(None)
         elif event.key in ("g", "home", "G", "end"):
             event.stop()
             self.body.move(-1_000_000 if event.key in ("g", "home") else 1_000_000)
@@ -368,7 +368,7 @@ class Form(Dialog):
             self.step_focus(1 if event.key in ("tab", "down") else -1)
         elif event.key == "escape":
             event.stop()
-            self.dismiss(None)
+            self.end(None)
 
     def on_input_changed(self, _event: Input.Changed) -> None:
         self.error.put([])
@@ -392,7 +392,7 @@ class Form(Dialog):
         if not changed:
             self.error.put([("nothing was changed; esc leaves it as it is", "warn")])
             return
-        self.dismiss(dict(changed))
+        self.end(dict(changed))
 
 
 def parse_decimal(text: str) -> Decimal | None:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from app.chrome import Bar
+from app.modal import Modal
 
 
-class FilterBar(ModalScreen[None]):
+class FilterBar(Modal[None]):
     """Calls `typed` with each text; enter keeps it, escape clears it."""
 
     DEFAULT_CSS = """
@@ -43,10 +43,10 @@ class FilterBar(ModalScreen[None]):
         self._typed(event.value.strip())
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
-        self.dismiss(None)
+        self.end(None)
 
     def on_key(self, event: events.Key) -> None:
         if event.key == "escape":
             event.stop()
             self._typed("")
-            self.dismiss(None)
+            self.end(None)

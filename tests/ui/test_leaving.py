@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from textual import events
 
+from app.modal import Modal
 from engine.core.commands import Flatten, Pause
 from tests.ui.deck import Deck, drive
 
@@ -63,5 +65,32 @@ def test_flatten_and_quit_leaves_only_when_every_position_is_closed() -> None:
         deck.hub.change(positions=(), orders=())
         await deck.look()
         assert left(deck)
+
+    drive(script)
+
+
+@pytest.mark.parametrize(
+    ("opens", "ahead"),
+    [("q", ("y", "y", "e")), ("q", ("escape", "escape")), ("question_mark", ("q", "escape", "q")),
+     ("slash", ("escape", "escape")), ("p", ("escape", "escape"))],
+)  # fmt: skip
+def test_keys_that_were_typed_ahead_answer_a_dialog_once(
+    opens: str, ahead: tuple[str, ...]
+) -> None:
+    """They are in its queue before the first of them has closed it."""
+
+    async def script(deck: Deck) -> None:
+        await deck.press(opens)
+        if opens == "p":
+            await deck.look()
+            await deck.press("p")
+        above = deck.app.screen
+        assert isinstance(above, Modal)
+        under = deck.app.screen_stack[-2]
+        for key in ahead:
+            above.post_message(events.Key(key, key if len(key) == 1 else None))
+        await deck.look()
+        assert deck.app.screen is under
+        assert left(deck) is ("y" in ahead)
 
     drive(script)
