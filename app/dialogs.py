@@ -224,7 +224,7 @@ class Dialog(Modal[Answer]):
         event.prevent_default()
         key = event.key
         if key == "escape":
-            self.end(None)
+            self.dismiss(None)
         elif key in ("tab", "right"):
             self.step_focus(1)
         elif key in ("shift+tab", "left"):
@@ -250,7 +250,7 @@ class Dialog(Modal[Answer]):
             width = width_of(label)
             if used <= event.x < used + width:
                 if choice.key == CANCEL.key:
-                    self.end(None)
+                    self.dismiss(None)
                 else:
                     self.choose(choice)
                 return
@@ -263,12 +263,12 @@ class Dialog(Modal[Answer]):
         """Enter takes the answer that a person has moved to; at first that is Cancel."""
         choice = self.choices.choices[self.choices.index]
         if choice.key == CANCEL.key:
-            self.end(None)
+            self.dismiss(None)
         else:
             self.choose(choice)
 
     def choose(self, choice: Choice) -> None:
-        self.end(choice.result)
+        self.dismiss(choice.result)
 
 
 class Notice(Dialog):
@@ -296,7 +296,7 @@ class Notice(Dialog):
     def take_key(self, event: events.Key) -> None:
         if event.key in ("q", "question_mark"):
             event.stop()
-            self.end(None)
+            self.dismiss(None)
         elif event.key in ("g", "home", "G", "end"):
             event.stop()
             self.body.move(-1_000_000 if event.key in ("g", "home") else 1_000_000)
@@ -368,7 +368,7 @@ class Form(Dialog):
             self.step_focus(1 if event.key in ("tab", "down") else -1)
         elif event.key == "escape":
             event.stop()
-            self.end(None)
+            self.dismiss(None)
 
     def on_input_changed(self, _event: Input.Changed) -> None:
         self.error.put([])
@@ -392,7 +392,7 @@ class Form(Dialog):
         if not changed:
             self.error.put([("nothing was changed; esc leaves it as it is", "warn")])
             return
-        self.end(dict(changed))
+        self.dismiss(dict(changed))
 
 
 def parse_decimal(text: str) -> Decimal | None:

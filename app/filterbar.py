@@ -43,10 +43,10 @@ class FilterBar(Modal[None]):
         self._typed(event.value.strip())
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
-        self.end(None)
+        self.dismiss(None)
 
     def on_key(self, event: events.Key) -> None:
         if event.key == "escape":
             event.stop()
             self._typed("")
-            self.end(None)
+            self.dismiss(None)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from textual.screen import ModalScreen, ScreenResultType
+from textual.await_complete import AwaitComplete
+from textual.screen import ModalScreen, Screen, ScreenResultType
 
 
-class Modal(ModalScreen[ScreenResultType]):
-    """A modal screen that can be answered once.
+class Once(Screen[ScreenResultType]):
+    """A screen that is left once.
 
-    Keys that were typed ahead still reach it after the one that answered it. Textual's own
+    Keys that were typed ahead still reach it after the one that ended it. Textual's own
     `dismiss` would take the next screen of the stack with each of them, and the last one is
     the program's.
     """
 
-    def end(self, result: ScreenResultType | None = None) -> None:
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Leave with a result; nothing more where it has been left."""
-        if self.app.screen is self:
-            self.dismiss(result)
+        if self.app.screen is not self:
+            return AwaitComplete()
+        return super().dismiss(result)
+
+
+class Modal(ModalScreen[ScreenResultType], Once[ScreenResultType]):
+    """A modal screen that is left once."""

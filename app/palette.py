@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from app.actions import SCREENS, keys_label
 from app.layouts import LAYOUTS
+from app.modal import Once
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
+
+
+class Palette(CommandPalette, Once[None]):
+    """Textual's palette, which no key ends the program from."""
+
+    def _action_command_list(self, action: str) -> None:
+        # A page of a list that was filled and not laid out yet is a KeyError in Textual 8.2.
+        with suppress(KeyError):
+            super()._action_command_list(action)
 
 
 class Entry(NamedTuple):

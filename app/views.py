@@ -223,7 +223,10 @@ class Views:
         )
 
     def do_palette(self, _argument: str) -> None:
-        self.deck.action_command_palette()
+        from app.palette import Palette  # loaded when it is first asked for
+
+        if not isinstance(self.deck.screen, Palette):
+            self.deck.push_screen(Palette(id="--command-palette"))
         self.deck.call_after_refresh(self._calm_cursor)
 
     def _calm_cursor(self) -> None:

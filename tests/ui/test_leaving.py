@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from textual import events
 
-from app.modal import Modal
+from app.modal import Once
 from engine.core.commands import Flatten, Pause
 from tests.ui.deck import Deck, drive
 
@@ -85,7 +85,7 @@ def test_keys_that_were_typed_ahead_answer_a_dialog_once(
             await deck.look()
             await deck.press("p")
         above = deck.app.screen
-        assert isinstance(above, Modal)
+        assert isinstance(above, Once)
         under = deck.app.screen_stack[-2]
         for key in ahead:
             above.post_message(events.Key(key, key if len(key) == 1 else None))

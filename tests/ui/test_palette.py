@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from textual.command import CommandList
 from textual.screen import Screen
 
 from app.actions import ACTIONS
 from app.layouts import LAYOUTS
-from app.palette import ActionProvider
+from app.palette import ActionProvider, Palette
 from app.views import MOST_COPIED, whether_it_arrives
 from tests.ui.deck import Deck, drive
 
@@ -82,5 +83,22 @@ def test_what_is_too_long_for_a_clipboard_is_not_half_copied(
         await deck.press("y")
         assert "w writes a file" in deck.message
         assert deck.app.clipboard == ""
+
+    drive(script)
+
+
+def test_a_page_of_a_list_that_was_not_laid_out_yet_ends_nothing() -> None:
+    """Textual fills the list first and lays it out later; a page key may come between."""
+
+    async def script(deck: Deck) -> None:
+        await deck.press("ctrl+p")
+        await deck.look()
+        assert isinstance(deck.app.screen, Palette)
+        lines = deck.app.screen.query_one(CommandList)
+        lines._index_to_line.clear()
+        await deck.press("pagedown", "pageup")
+        assert isinstance(deck.app.screen, Palette)
+        await deck.press("escape", "escape")
+        assert deck.app.screen is deck.app.base_screen()
 
     drive(script)
