@@ -19,10 +19,12 @@ from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual._parser import ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers import linux_driver as base
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from app.writer import TerminalWriter
 from engine.core.errors import QuarterdeckError
@@ -141,6 +143,21 @@ class QuarterdeckDriver(LinuxDriver):
             super().start_application_mode()  # type: ignore[no-untyped-call]
         finally:
             base.WriterThread = original  # type: ignore[attr-defined]
+        signal.signal(signal.SIGWINCH, self._on_window)
+
+    def _on_window(self, _number: int, _frame: FrameType | None) -> None:
+        """The window changed: its size is read on the loop, after all signals there were.
+
+        A handler that reads it itself is interrupted by the next signal's, and what it read
+        before would be told last.
+        """
+        if not self._in_band_window_resize:
+            with suppress(RuntimeError):  # the loop may have ended by itself
+                self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _tell_size(self) -> None:
+        size = Size(*self._get_terminal_size())
+        self._app.post_message(events.Resize(size, size))
 
     def _make_writer(self, _file: object) -> TerminalWriter:
         self._writer = TerminalWriter(self._screen_fd, self._hang_up, self._repaint)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,8 +25,10 @@ CONTROLS = "".join(chr(code) for code in range(1, 27) if chr(code) not in "\x1a"
 """ctrl+a to ctrl+y; ctrl+z stops a program under a shell, and here nobody would wake it."""
 HOSTILE = ("\x1b]52;c;AAAA\x07", "[@click=app.quit]x[/]", "‮\u200b", "'; DROP TABLE events;--",
            "\x1b[2J", "%s%n", "9" * 400, "💥" * 50, "\x00\x9b31m")  # fmt: skip
-CALM = b"\x1b" * 1
+CALM = b"\x1b"
 STARTED = "\x1b[?1049h"
+_LEFT = (0, 130, -signal.SIGINT, 143)
+"""Codes of a program that left: a ctrl+c after it gave the terminal back is the shell's."""
 
 
 @dataclass
@@ -69,7 +72,7 @@ def _sitting(folder: Path, chance: random.Random, count: int, done: Typed) -> No
             screen.process.terminate()
         code = screen.end(20.0)
         said = screen.text()
-        if code not in (0, 143) or "fault of its own" in said or "Traceback" in said:
+        if code not in _LEFT or "fault of its own" in said or "Traceback" in said:
             done.wrong.append(f"{where}: ended with {code} by {last!r}: {said[-600:]!r}")
         elif not screen.left_screen():
             done.wrong.append(f"{where}: the terminal was left as the program had it")

@@ -24,6 +24,7 @@ from tests.faults import (
     rebuild,
     runaway,
     screens,
+    typing,
     ui,
 )
 
@@ -177,6 +178,11 @@ def _blocked(_: Path, seed: int, count: int) -> Outcome:
     return Outcome(count, wrong, found.note)
 
 
+def _typed(folder: Path, seed: int, count: int) -> Outcome:
+    done = typing.typed(folder, seed, count)
+    return Outcome(done.bursts, done.wrong, f"{done.starts} starts")
+
+
 def _dropped(play: Callable[[Path, int, int], drops.Drops]) -> Turn:
     def turn(folder: Path, seed: int, count: int) -> Outcome:
         done = play(folder, seed, count)
@@ -255,6 +261,7 @@ DRIVERS: tuple[Driver, ...] = (
         "hang-ups", "F12", "engines hung up on in their screen", 100, 25, _dropped(drops.hang_ups)
     ),
     Driver("resizes", "F14", "resizes", 5_000, 500, _reached(ui.resizes)),
+    Driver("typist", "F14", "bursts of hostile typing", 10_000, 250, _typed),
     Driver("blocked", "F15", "seconds of a blocked terminal", 600, 60, _blocked),
     Driver("jumps", "F16", "leaps of the clock", 100, 10, _listed(clocks.jumps)),
     Driver(

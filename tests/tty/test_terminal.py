@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.core.clock import pause
-from tests.faults import ui
+from tests.faults import typing, ui
 from tests.tty.harness import ROOT, Terminal
 
 pytestmark = pytest.mark.tty
@@ -41,6 +41,14 @@ def test_inside_tmux_nothing_is_asked(tmp_path: Path) -> None:
         terminal.wait("PAPER")
         pause(0.5)
         assert terminal.asked == 0
+
+
+def test_no_burst_of_keys_pastes_clicks_and_sizes_ends_it_but_those_that_leave(
+    tmp_path: Path,
+) -> None:
+    done = typing.typed(tmp_path, seed=13, count=75)
+    assert done.wrong == []
+    assert done.bursts == 75
 
 
 @pytest.mark.parametrize("number", [1, 2, 15], ids=["SIGHUP", "SIGINT", "SIGTERM"])
