@@ -77,6 +77,14 @@ def restore(backup: Path, journal: Path) -> Backup:
     Takes the engine's lock, so it refuses (`JournalLocked`) while one runs.
     """
     checked = check(backup)
+    try:
+        # On a machine that never ran an engine there is no folder yet.
+        journal.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JournalError(
+            f"can't make the folder {journal.parent}: {error.strerror}",
+            "name a journal where you may write",
+        ) from None
     lock = EngineLock(journal)
     try:
         part = journal.with_name(journal.name + ".part")

@@ -190,6 +190,16 @@ def test_a_backup_replaces_a_journal_only_when_no_engine_runs(
         assert aside.last_events(1)[0].seq == backup.last_seq + 1
 
 
+def test_a_backup_is_restored_where_no_engine_ever_ran(journal: Journal, tmp_path: Path) -> None:
+    backup = back_up(journal.path, tmp_path / "backup.db")
+    there = tmp_path / "new" / "machine" / "paper.db"
+    restore(backup.path, there)
+    with open_paper(there) as again:
+        assert again.digest() == backup.digest
+    with pytest.raises(JournalError, match="can't make the folder"):
+        restore(backup.path, backup.path / "below" / "paper.db")
+
+
 def test_a_damaged_backup_is_not_restored(journal: Journal, tmp_path: Path) -> None:
     backup = back_up(journal.path, tmp_path / "backup.db")
     journal.close()
