@@ -34,11 +34,11 @@ class BreakersPanel(TablePanel):
     )
     columns = (
         Column("state", "State", 8),
-        Column("name", "Breaker", 12, most=28),
-        Column("bar", "Used", _BAR, rank=4),
+        Column("name", "Breaker", 12, most=20),
+        Column("bar", "Used", _BAR, rank=3),
         Column("value", "Is", 5, "right", rank=1, most=10),
-        Column("limit", "Opens at", 8, rank=2, most=16),
-        Column("since", "Since", 6, rank=3),
+        Column("limit", "Opens at", 8, rank=1, most=16),
+        Column("since", "Since", 6, rank=4),
         Column("reason", "", 10, rank=5, grows=True),
     )
 

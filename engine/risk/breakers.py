@@ -75,7 +75,7 @@ class Drawdown(LevelBreaker):
 class StaleData(LevelBreaker):
     """No symbol has brought a price in time: the feed as a whole is not to be traded on."""
 
-    name, title, unit = "stale_data", "newest price of any symbol", "s old"
+    name, title, unit = "stale_data", "newest price", "s old"
     base = "event time"
     clears = "the next price"
 
@@ -141,7 +141,7 @@ class ConsecutiveLosses(Breaker):
 class ApiFailures(Breaker):
     """Feed or broker fail too often; a window without a failure, then one more on trial."""
 
-    name, title, unit = "api_failures", "failures of feed and broker", "failures"
+    name, title, unit = "api_failures", "feed and broker", "failures"
     base = "the window of cb.api_fail_window_s"
     clears = "two windows without a failure; or a person's resume"
     on_trial = True
