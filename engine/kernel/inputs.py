@@ -30,7 +30,7 @@ from engine.core.types import (
     Vote,
 )
 from engine.decision.sources import TechnicalSource
-from engine.journal.packing import pack, plain, prices_of
+from engine.journal.packing import pack_later, plain, prices_of
 from engine.journal.settings import values_digest
 from engine.market.costs import Costs
 from engine.risk.contexts import GateContext
@@ -107,7 +107,7 @@ def digest_of(decision: Decision) -> str:
 
 def advised(decision: str, time_ns: int, first: str, veto: bool) -> DecidedFrom:
     """The record of what a decision with a model's word was made from."""
-    packed = pack(AdvisedInputs(first, veto))
+    packed = pack_later(AdvisedInputs(first, veto))
     return DecidedFrom(time_ns=time_ns, decision=decision, stage=ADVISED, packed=packed)
 
 
@@ -148,7 +148,8 @@ class Keeper:
     ) -> tuple[DecidedFrom, ...]:
         """The records of what a decision was made from."""
         inputs = self._inputs(context, strategies)
-        made = DecidedFrom(time_ns=time_ns, decision=decision, stage=DECIDE, packed=pack(inputs))
+        packed = pack_later(inputs)
+        made = DecidedFrom(time_ns=time_ns, decision=decision, stage=DECIDE, packed=packed)
         return (*self._instrument(time_ns, context.instrument), made)
 
     def quiet(
@@ -156,7 +157,7 @@ class Keeper:
     ) -> tuple[DecidedFrom | Quieted, ...]:
         """The records of a decision at which nobody spoke."""
         votes = tuple(vote for vote in decision.votes if vote.source != TechnicalSource.name)
-        packed = pack(QuietInputs(self._inputs(context, strategies), votes))
+        packed = pack_later(QuietInputs(self._inputs(context, strategies), votes))
         made = Quieted(
             time_ns=time_ns, decision=decision.id, symbol=decision.symbol,
             digest=digest_of(decision), packed=packed,
@@ -203,7 +204,7 @@ class Keeper:
             }
             seen = self._instrument(time_ns, size.instrument)
         inputs = AppraiseInputs(gates.symbol, kept, gates, stages, self.digest, condition)
-        packed = pack(inputs)
+        packed = pack_later(inputs)
         made = DecidedFrom(time_ns=time_ns, decision=decision, stage=APPRAISE, packed=packed)
         return (*seen, made)
 
@@ -213,7 +214,7 @@ class Keeper:
         if self._instruments.get(symbol) == instrument:
             return ()
         self._instruments[symbol] = instrument
-        packed = pack(instrument)
+        packed = pack_later(instrument)
         return (DecidedFrom(time_ns=time_ns, decision=symbol, stage=INSTRUMENT, packed=packed),)
 
     @property

@@ -13,8 +13,18 @@ from hypothesis import strategies as st
 
 from engine.core.errors import JournalError
 from engine.core.parameters import Parameters, Scope
+from engine.core.records import DecidedFrom
 from engine.core.types import Quote
-from engine.journal.packing import pack, pack_text, prices_from, prices_of, unpack, unpack_text
+from engine.journal.codec import decode, encode
+from engine.journal.packing import (
+    pack,
+    pack_later,
+    pack_text,
+    prices_from,
+    prices_of,
+    unpack,
+    unpack_text,
+)
 from engine.journal.settings import set_everywhere, values_digest
 from engine.kernel.inputs import _differing
 
@@ -64,6 +74,17 @@ def test_what_can_not_be_read_is_an_error_with_a_sentence() -> None:
             unpack(broken, Quote)
     with pytest.raises(JournalError, match="another version"):
         unpack(pack([1, 2]), Quote)
+
+
+def test_what_is_packed_later_is_what_it_was_when_it_was_packed() -> None:
+    counts = {"n": 1}
+    later = pack_later(counts)
+    now = pack(counts)
+    counts["n"] = 2
+    record = DecidedFrom(time_ns=1, decision="D-1", stage="decide", packed=later)
+    body = encode(record)
+    assert decode(body) == msgspec.structs.replace(record, packed=now)
+    assert unpack(later, dict[str, int]) == {"n": 1}
 
 
 def test_long_texts_shrink() -> None:
