@@ -69,15 +69,17 @@ class Afterwards:
             ]
 
     def following(self) -> tuple[JournalEntry, ...]:
-        """What is followed now."""
-        return tuple(entry for entries in self._following.values() for entry in entries)
+        """What is followed now, in the order of the symbols: after a restart as before it."""
+        return tuple(
+            entry for symbol in self._desk.symbols for entry in self._following.get(symbol, ())
+        )
 
     def look(self) -> None:
         """End what no price came for. Asked every cycle."""
-        for symbol, following in self._following.items():
-            if following:
-                span_ns = self._desk.symbols[symbol].base_span_ns
-                self.on_price(symbol, math.nan, self._desk.now_ns - 2 * max(LATE_NS, span_ns))
+        for name, symbol in self._desk.symbols.items():
+            if self._following.get(name):
+                late_ns = 2 * max(LATE_NS, symbol.base_span_ns)
+                self.on_price(name, math.nan, self._desk.now_ns - late_ns)
 
     def _mark(self, entry: JournalEntry, price: float, now_ns: int, late_ns: int) -> JournalEntry:
         """The entry with every mark that has come; journaled where there was one."""

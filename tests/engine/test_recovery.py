@@ -38,6 +38,11 @@ def test_the_next_engine_believes_what_the_last_one_did() -> None:
     assert rebuilt(12, seed=11) == []
 
 
+def test_trades_of_two_symbols_are_followed_on_in_the_order_of_before() -> None:
+    """The symbol that traded first is no longer followed first, once that trade is over."""
+    assert rebuilt(16, seed=28825) == []
+
+
 def test_a_first_start_journals_what_it_was_told(tmp_path: Path) -> None:
     with Script(tmp_path) as script:
         [started] = script.records(RunStarted)
