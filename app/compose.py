@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from app.funding import funding_sources
+from app.options import RunOptions
 from app.warming import warm_up
 from engine.core.clock import MINUTE, Clock, LiveClock, ManualClock, duration_ns, parse_iso
 from engine.core.config import Config, LlmSection, NewsSection, data_dir, journal_path
@@ -72,26 +73,6 @@ DEMO_SEED = 28
 """The simulated market that stands in for a missing network. Chosen for its timing alone: an
 entry is proposed within the first half minute at the screen's speed, so that a newcomer has
 something to decide; like every seed it has no edge."""
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line asks of one run beyond the configuration."""
-
-    screen: bool = False
-    resume: bool = False
-    start: str | None = None
-    end: str | None = None
-    lasting: str | None = None
-    ack_log: Path | None = None
-    funding: Path | None = None
-    marks: Path | None = None
-    llm_replies: Path | None = None
-    news: Path | None = None
-    settings: tuple[tuple[str, str], ...] = ()
-    publish_hz: float = 10.0
-    timeframe_given: bool = False
-    symbols_given: bool = False
 
 
 @dataclass

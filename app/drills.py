@@ -15,8 +15,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from app.compose import SIM_BEGINS, Engine, RunOptions, build
+from app.compose import SIM_BEGINS, Engine, build
 from app.drillfeed import STEP_NS, DrillClock, DrillFeed
+from app.options import RunOptions
 from engine.core.clock import SECOND, parse_iso
 from engine.core.config import Config, EngineSection, PathsSection
 from engine.core.errors import ConfigError

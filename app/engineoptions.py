@@ -11,15 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, cast, get_type_hints
 
 import typer
 
+from app.options import RunOptions
 from engine.core.config import Loaded, load
 from engine.core.errors import ConfigError
-
-if TYPE_CHECKING:
-    from app.compose import RunOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,6 @@ class EngineOptions:
 
     def run(self, loaded: Loaded, **more: Any) -> RunOptions:
         """What is asked of one run beyond its configuration."""
-        from app.compose import RunOptions
-
         return RunOptions(
             resume=self.resume,
             start=_moment(self.start, "--from"),

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
-from app.compose import Engine, RunOptions, build
+from app.compose import Engine, build
+from app.options import RunOptions
 from engine.core.clock import iso
 from engine.core.config import Config
 from engine.core.errors import QuarterdeckError

@@ -17,14 +17,14 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from app.hints import Memory
-from app.options import AppOptions, Join
+from app.options import AppOptions, Join, RunOptions
 from engine.core.clock import monotonic_ns
 from engine.core.errors import JournalLocked, QuarterdeckError
 
 if TYPE_CHECKING:
     from app.app import QuarterdeckApp
     from app.attaching import Attached
-    from app.compose import ChartOverlays, Engine, RunOptions
+    from app.compose import ChartOverlays, Engine
     from app.dashboard import Dashboard
     from engine.core.config import Config, Loaded
 
@@ -175,7 +175,7 @@ class Starter:
         from engine.core.config import journal_path, load
 
         config = (self._looks.load or load)().config
-        options = self._looks.options or compose.RunOptions(screen=True)
+        options = self._looks.options or RunOptions(screen=True)
         release = version("quarterdeck")
         kind = compose.feed_kind(config.engine.feed)
         self._journal = journal_path(config, config.engine.mode, kind)

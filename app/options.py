@@ -42,6 +42,29 @@ class Join(StrEnum):
 
 
 @dataclass(frozen=True)
+class RunOptions:
+    """What the command line asks of one run beyond the configuration.
+
+    It stands here and not beside the engine, whose modules a screen loads after its first frame.
+    """
+
+    screen: bool = False
+    resume: bool = False
+    start: str | None = None
+    end: str | None = None
+    lasting: str | None = None
+    ack_log: Path | None = None
+    funding: Path | None = None
+    marks: Path | None = None
+    llm_replies: Path | None = None
+    news: Path | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+    publish_hz: float = 10.0
+    timeframe_given: bool = False
+    symbols_given: bool = False
+
+
+@dataclass(frozen=True)
 class AppOptions:
     """Everything about the screen that is not the engine's.
 

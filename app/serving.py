@@ -15,8 +15,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from app.compose import Engine, RunOptions, build
+from app.compose import Engine, build
 from app.dashboard import Dashboard
+from app.options import RunOptions
 from app.session import settle_memory
 from engine.core.clock import wall_ns
 from engine.core.config import Config

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from app.compose import Engine, RunOptions, build
+from app.compose import Engine, build
+from app.options import RunOptions
 from engine.analysis.indicators import warm_up
 from engine.core.clock import SECOND, monotonic_ns
 from engine.core.commands import Approve, ClosePosition

@@ -14,7 +14,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.compose import RunOptions, build
+from app.compose import build
+from app.options import RunOptions
 from engine.core.clock import MINUTE, SECOND, monotonic_ns
 from engine.core.commands import Ack, AnyCommand, Approve
 from engine.core.config import Config, EngineSection, LlmSection, NewsSection, PathsSection

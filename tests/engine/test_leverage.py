@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from app.audit import audit
-from app.compose import RunOptions, build
+from app.compose import build
+from app.options import RunOptions
 from engine.core.clock import HOUR, MINUTE, SECOND
 from engine.core.commands import Amend, TakeOver
 from engine.core.config import Config, EngineSection, PathsSection

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.compose import RunOptions, build
+from app.compose import build
+from app.options import RunOptions
 from engine.core.clock import DAY, MINUTE, iso
 from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.records import OrderChanged, PositionChanged

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from app.compose import RunOptions, build
+from app.compose import build
+from app.options import RunOptions
 from engine.core.clock import MINUTE, SECOND
 from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.errors import ConfigError

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.compose import Engine, RunOptions, build
+from app.compose import Engine, build
 from app.headless import summary
+from app.options import RunOptions
 from engine.core.clock import parse_iso
 from engine.core.config import Config, EngineSection, PathsSection
 from engine.core.ids import source

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from app.compose import Engine, RunOptions, build
+from app.compose import Engine, build
 from app.machine import SAME, TimeMachine
+from app.options import RunOptions
 from engine.core.clock import MILLISECOND, MINUTE, SECOND, monotonic_ns, pause
 from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.records import ConditionChanged, Filled, LlmCalled, ProposalChanged

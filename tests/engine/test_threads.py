@@ -9,8 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from app.app import QuarterdeckApp
-from app.compose import Engine, RunOptions, build
-from app.options import AppOptions
+from app.compose import Engine, build
+from app.options import AppOptions, RunOptions
 from engine.core.clock import SECOND, monotonic_ns, pause, wall_ns
 from engine.core.config import Config, EngineSection, PathsSection
 from engine.core.types import Position, Quote, Tick

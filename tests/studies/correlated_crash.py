@@ -17,7 +17,8 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.compose import Engine, RunOptions, build
+from app.compose import Engine, build
+from app.options import RunOptions
 from engine.core.clock import parse_iso
 from engine.core.config import Config, EngineSection, PathsSection
 from engine.core.records import Accounted

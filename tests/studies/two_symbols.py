@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.compose import RunOptions, build
+from app.compose import build
+from app.options import RunOptions
 from engine.core.clock import DAY, day_of, parse_iso
 from engine.core.config import Config, EngineSection, LlmSection, PathsSection
 from engine.core.ids import generator

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from app.app import QuarterdeckApp
-from app.compose import Engine, RunOptions, build
-from app.options import AppOptions
+from app.compose import Engine, build
+from app.options import AppOptions, RunOptions
 from app.pages import JournalHub
 from engine.core.clock import SECOND, monotonic_ns
 from engine.core.commands import SetApproval, SetSpeed
