@@ -6,22 +6,20 @@ facts that a person reads as a table.
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from app import (
     acting,
     answering,
-    crash,
     dashboard,
     drilling,
     honesty,
     knowing,
     ledger,
+    opening,
     reading,
     scrubbing,
     visiting,
@@ -30,94 +28,19 @@ from app import (
 )
 from app.dashboard import PORT, DashboardOption, PortOption
 from app.engineoptions import EngineOptions, duration, takes_engine_options
-from app.launch import Looks, complain, config_folder, open_screen
-from app.options import Join
-from engine.core.config import Config, Loaded, load
-from engine.core.errors import ConfigError, QuarterdeckError
+from engine.core.config import Config, load
+from engine.core.errors import ConfigError
 
-app = typer.Typer(
-    name="quarterdeck",
-    help="A terminal from which a person supervises a self-learning trading engine.",
-    no_args_is_help=False,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = opening.command_line()
 
 LastingOption = Annotated[str | None, typer.Option("--for", help="engine time, such as 8h or 30d")]
 AckLogOption = Annotated[Path | None, typer.Option(help="append each committed fill id")]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON object instead of text")]
 
 
-# Typer brings its own copy of click in some versions and uses the installed one in others.
-UsageError: Any = next(k for k in typer.BadParameter.__mro__ if k.__name__ == "ClickException")
-
-
 def run(arguments: list[str]) -> int:
     """Run a command line; returns its exit code and never shows a traceback."""
-    try:
-        result = app(arguments, prog_name="quarterdeck", standalone_mode=False)
-    except QuarterdeckError as error:
-        return complain(error)
-    except typer.Abort:
-        return 130
-    except UsageError as error:
-        return complain(ConfigError(error.format_message(), "`quarterdeck --help` tells the rest"))
-    except BrokenPipeError:
-        # What is left in the buffers can't be written: let the end of the process find none.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except Exception as error:  # noqa: BLE001 - a fault of ours ends in a report, not a traceback
-        path = crash.report(error, config_folder(), "quarterdeck " + " ".join(arguments))
-        print(crash.sentence(error, path), file=sys.stderr)  # noqa: T201 - the command's voice
-        return 70
-    return result if isinstance(result, int) else 0
-
-
-@app.callback(invoke_without_command=True)
-@takes_engine_options
-def screen(
-    context: typer.Context,
-    options: EngineOptions,
-    theme: Annotated[str | None, typer.Option(help="a theme's name")] = None,
-    hz: Annotated[float | None, typer.Option(help="samples a second")] = None,
-    low_color: Annotated[bool, typer.Option("--low-color", help="sixteen colours")] = False,
-    no_mouse: Annotated[bool, typer.Option("--no-mouse", help="leave the mouse alone")] = False,
-    readonly: Annotated[bool, typer.Option("--readonly", help="look, send no command")] = False,
-    attach: Annotated[
-        Join,
-        typer.Option("--attach", help="to an engine that runs already"),
-    ] = Join.ASK,
-    web_view: DashboardOption = False,
-    port: PortOption = PORT,
-) -> int | None:
-    """Open the screen (the default), or run one of the commands below."""
-    if context.invoked_subcommand is not None:
-        return None
-    loaded = options.load(
-        {
-            ("screen", "theme"): theme,
-            ("screen", "hz"): hz,
-            ("screen", "low_color"): low_color or None,
-            ("screen", "mouse"): False if no_mouse else None,
-            ("screen", "readonly"): readonly or None,
-        }
-    )
-    asked = options.run(loaded, screen=True)
-    return open_screen(_looks(loaded, asked, port if web_view else None, attach))
-
-
-def _looks(loaded: Loaded, options: Any, port: int | None, join: Join) -> Looks:
-    section = loaded.config.screen
-    return Looks(
-        screen=section.model_dump(),
-        keys=loaded.config.keys,
-        load=lambda: loaded,
-        options=options,
-        dashboard=port,
-        join=join,
-    )
+    return opening.run(app, arguments)
 
 
 @app.command("run")

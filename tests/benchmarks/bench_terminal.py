@@ -36,6 +36,16 @@ def first_frame(folder: str) -> None:
             terminal.wait("Approvals")
             took.append((monotonic_ns() - terminal.started_ns) / 1e6)
     told("first frame from the command, 120x40", "≤ 300", took, "ms")
+    for arguments in ((), ("--feed", "sim", "--speed", "60")):
+        took = []
+        for number in range(ROUNDS):
+            home = f"{folder}/{len(arguments)}-{number}"
+            env = {"XDG_CONFIG_HOME": home, "XDG_STATE_HOME": home, "DATA_DIR": home}
+            with Terminal(["-m", "app.main", *arguments], env=env) as terminal:
+                terminal.wait("Approvals")
+                took.append((monotonic_ns() - terminal.started_ns) / 1e6)
+        name = " ".join(("quarterdeck", *arguments))
+        told(f"  of `{name}`", "", took, "ms")
 
 
 def bytes_sent(folder: str) -> None:

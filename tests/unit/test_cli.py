@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from decimal import Decimal
@@ -13,9 +15,11 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
+import typer
 from msgspec import structs
 
-from app.cli import run
+from app.cli import app, run
+from app.main import COMMANDS, only_options
 from engine.core.clock import HOUR, MINUTE, wall_ns
 from engine.core.commands import Ack, AnyCommand, Approve, ClosePosition, Override, Pause
 from engine.core.records import Commanded, ParameterSet, ProposalChanged
@@ -533,3 +537,19 @@ def test_a_fault_of_the_program_ends_in_a_report(
     [report] = (tmp_path / "config" / "quarterdeck").glob("crash-*.txt")
     assert str(report) in err
     assert "never thought of" in report.read_text()
+
+
+def test_options_alone_open_the_screen_without_loading_the_commands() -> None:
+    command = typer.main.get_command(app)
+    assert isinstance(command, typer.core.TyperGroup)
+    assert frozenset(command.commands) == COMMANDS
+    assert only_options(["--feed", "sim", "--speed", "60", "--readonly"])
+    for words in ([], ["status"], ["--feed", "sim", "stauts"], ["-h"], ["--readonly", "status"]):
+        assert not only_options(words)
+    probe = (
+        "import sys; from app.main import COMMANDS; from app import opening; "
+        "opening.command_line(); "
+        "print([m for m in ('app.acting', 'app.compose', 'numpy', 'textual') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -12,9 +12,9 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from app.cli import UsageError
 from app.cli import app as cli
 from app.docs import FOLDER, write
+from app.opening import UsageError
 from engine.core.config import ENVIRONMENT, EngineSection
 from engine.core.denials import DenialCode
 
