@@ -81,6 +81,8 @@ class DeckScreen(Screen[None], inherit_bindings=False):
         yield FooterLine("footer")
 
     def on_mount(self) -> None:
+        if not self.standing:
+            return  # the program leaves, and has taken apart what it was just putting together
         self.share_out(self.app.size)
         self.focus_panel(self.active)
         self.deck.screen_ready(self)
@@ -98,7 +100,8 @@ class DeckScreen(Screen[None], inherit_bindings=False):
         self.deck.hurry_paint()
 
     def on_screen_resume(self) -> None:
-        self.deck.screen_ready(self)
+        if self.standing:
+            self.deck.screen_ready(self)
 
     def has_on_screen(self, panel_id: str) -> bool:
         """Whether a panel is on screen in the present layout."""
@@ -122,7 +125,7 @@ class DeckScreen(Screen[None], inherit_bindings=False):
         if self.active not in (slot.id for slot in self.slots):
             # It stands among three columns only.
             self.focus_panel(self.slots[0].id)
-        if len(self.panels) < len(LAYOUTS[str(self.name)]):
+        if len(self.panels) < len(LAYOUTS[str(self.name)]) or not self.standing:
             return
         visible = self._visible_ids()
         boxed = self.fit in (Fit.WIDE, Fit.FULL)

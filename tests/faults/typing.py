@@ -56,7 +56,7 @@ def _sitting(folder: Path, chance: random.Random, count: int, done: Typed) -> No
                "--symbols", "BTC/USDT,ETH/USDT,SOL/USDT"]  # fmt: skip
     env = {"XDG_CONFIG_HOME": str(folder), "XDG_STATE_HOME": str(folder), "DATA_DIR": str(folder)}
     where = f"after burst {done.bursts}, start {done.starts}"
-    with Terminal(["-m", "app.main", *options], env=env) as screen:
+    with Terminal(["-m", "app.main", *options], env=env, folder=folder) as screen:
         # Before its first frame the terminal itself obeys ctrl+c.
         screen.wait(STARTED, 60.0)
         if chance.random() < 0.5:

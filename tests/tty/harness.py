@@ -34,6 +34,7 @@ class Terminal:
     `rate` limits reading to that many bytes a second (0: as fast as it comes), `answers`
     False plays a terminal that does not know `ESC[6n`. `program` is what is given the
     arguments: Python, or a command such as ssh. `warm` forks the program instead of starting it.
+    `folder` is where it works, and leaves what a person writes to a file.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Terminal:
         rate: int = 0,
         program: Sequence[str] = (sys.executable,),
         warm: Warm | None = None,
+        folder: Path = ROOT,
     ) -> None:
         self.output = bytearray()
         self.answers = answers
@@ -59,14 +61,15 @@ class Terminal:
         self.before = termios.tcgetattr(child)
         self.started_ns = monotonic_ns()
         keep = {"PATH": os.environ.get("PATH", ""), "HOME": os.environ.get("HOME", "/"),
-                "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8"}  # fmt: skip
+                "TERM": "xterm-256color", "COLORTERM": "truecolor", "LANG": "C.UTF-8",
+                "PYTHONPATH": str(ROOT)}  # fmt: skip
         keep |= env or {}
         self.process: subprocess.Popen[bytes] | Forked
         if warm is not None:
             self.process = warm.start(os.ttyname(child), arguments, keep)
         else:
             self.process = subprocess.Popen(
-                [*program, *arguments], stdin=child, stdout=child, stderr=child, cwd=ROOT,
+                [*program, *arguments], stdin=child, stdout=child, stderr=child, cwd=folder,
                 env=keep, start_new_session=True, preexec_fn=_own_terminal,
             )  # fmt: skip
         self._child = child
