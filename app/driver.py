@@ -136,7 +136,8 @@ class QuarterdeckDriver(LinuxDriver):
         for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
             self._handlers[number] = signal.signal(number, self._on_signal)
         # The base class makes its writer while it starts; giving it the class to make is
-        # the one seam that it offers without a copy of the whole method.
+        # the one seam that it offers without a copy of the whole method. Its module does not
+        # tell the class, nor its methods their types: hence what is not checked here.
         original = base.WriterThread  # type: ignore[attr-defined]
         base.WriterThread = self._make_writer  # type: ignore[attr-defined,assignment]
         try:

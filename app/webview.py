@@ -79,7 +79,8 @@ class Screen(AppService):
                     with contextlib.suppress(ProcessLookupError):
                         process.kill()
                     await process.wait()
-                # Its pipes would otherwise be closed by whoever collects them, with no loop.
+                # Its pipes would otherwise be closed by whoever collects them, with no loop;
+                # asyncio has no public way to do it.
                 process._transport.close()  # type: ignore[attr-defined]
 
 

@@ -144,19 +144,18 @@ class Aftermaths:
 
     def take(self, event: MarketEvent) -> list[Aftermath]:
         """One event; returns what came of the fills whose last horizon it passed."""
-        kind = type(event)
-        if kind is Bar:
-            self._bars[event.symbol] = event  # type: ignore[union-attr, assignment]
-        elif kind is not Tick and kind is not Quote and kind is not Book:
+        if isinstance(event, Bar):
+            self._bars[event.symbol] = event
+        elif not isinstance(event, (Tick, Quote, Book)):
             return []
-        watched = self._open.get(event.symbol)  # type: ignore[union-attr]
+        watched = self._open.get(event.symbol)
         if not watched:
             return []
         for watch in watched:
-            if kind is Bar:
-                self._on_bar(watch, event)  # type: ignore[arg-type]
+            if isinstance(event, Bar):
+                self._on_bar(watch, event)
             else:
-                self._on_event(watch, event)  # type: ignore[arg-type]
+                self._on_event(watch, event)
         return self._ended(watched)
 
     def on_time(self, now_ns: int) -> list[Aftermath]:

@@ -167,15 +167,11 @@ class PaperBroker:
 
     def on_market(self, event: MarketEvent) -> list[BrokerEvent]:
         self.tape.observe(event)
-        kind = type(event)
-        if kind is Tick or kind is Quote or kind is Book:
-            symbol: str = event.symbol  # type: ignore[union-attr]
-            if not self._working.get(symbol):
-                return []
-            return self._on_live(event, symbol)  # type: ignore[arg-type]
-        if kind is Bar and event.final and self._working.get(event.symbol):  # type: ignore[union-attr]
-            return self._on_bar(event)  # type: ignore[arg-type]
-        return []
+        if not isinstance(event, (Tick, Quote, Book, Bar)) or not self._working.get(event.symbol):
+            return []
+        if isinstance(event, Bar):
+            return self._on_bar(event) if event.final else []
+        return self._on_live(event, event.symbol)
 
     def on_time(self, now_ns: int) -> list[BrokerEvent]:
         events: list[BrokerEvent] = []

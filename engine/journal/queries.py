@@ -406,13 +406,14 @@ class Reader:
         self, since: int = 0, kind: str | None = None, text: str | None = None, limit: int = 1_000
     ) -> list[Event]:
         """Events after seq `since`, oldest first; `text` must occur in the row's JSON."""
-        where, values = ["e.seq > ?"], [since]
+        where = ["e.seq > ?"]
+        values: list[Any] = [since]
         if kind is not None:
             where.append("e.kind = ?")
-            values.append(kind)  # type: ignore[arg-type]  # values of several types
+            values.append(kind)
         if text:
             where.append("instr(lower(e.body), lower(?))")
-            values.append(text)  # type: ignore[arg-type]
+            values.append(text)
         return list(self._events("", " AND ".join(where), values, "ASC", limit))
 
     def records(self, kinds: Iterable[str]) -> Iterator[AnyRecord]:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import random  # noqa: TID251  the type only; every source is drawn from a seed
 import signal
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.core.clock import pause
 from engine.core.ids import source
 from engine.core.records import Noted
+from engine.core.types import Control
 from engine.journal.queries import Reader
 from tests.tty.harness import Terminal
+from tests.tty.served import Served
 
 SIZES = ((1, 1), (9, 2), (40, 10), (60, 15), (80, 24), (120, 40), (200, 60), (300, 100))
 MARKS = ("\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[5~", "\x1b[6~",
@@ -25,8 +28,12 @@ CONTROLS = "".join(chr(code) for code in range(1, 27) if chr(code) not in "\x1a"
 """ctrl+a to ctrl+y; ctrl+z stops a program under a shell, and here nobody would wake it."""
 HOSTILE = ("\x1b]52;c;AAAA\x07", "[@click=app.quit]x[/]", "‮\u200b", "'; DROP TABLE events;--",
            "\x1b[2J", "%s%n", "9" * 400, "💥" * 50, "\x00\x9b31m")  # fmt: skip
+OPTIONS = ("--feed", "sim", "--speed", "60", "--seed", "9",
+           "--symbols", "BTC/USDT,ETH/USDT,SOL/USDT")  # fmt: skip
+JOURNAL = "paper-sim.db"
 CALM = b"\x1b"
 STARTED = "\x1b[?1049h"
+_STATES = tuple(state.value.encode() for state in Control)
 _LEFT = (0, 130, -signal.SIGINT, 143)
 """Codes of a program that left: a ctrl+c after it gave the terminal back is the shell's."""
 
@@ -40,27 +47,36 @@ class Typed:
     wrong: list[str] = field(default_factory=list)
 
 
-def typed(folder: Path, seed: int, count: int) -> Typed:
-    """Type so many bursts; start the program again whenever one of them has made it leave."""
+def typed(folder: Path, seed: int, count: int, attached: bool = False) -> Typed:
+    """Type so many bursts; start the program again whenever one of them has made it leave.
+
+    `attached` screens are those of one served engine, which no key of theirs may end.
+    """
     done = Typed()
     chance = source(seed, "typist")
+    engine = Served(folder, OPTIONS, JOURNAL) if attached else None
     while done.bursts < count and not done.wrong:
         done.starts += 1
-        _sitting(folder, chance, count, done)
+        _sitting(folder, chance, count, done, ["attach"] if attached else OPTIONS)
+        if engine is not None and engine.process.poll() is not None:
+            done.wrong.append(f"the engine ended with {engine.process.returncode}")
+    if engine is not None:
+        engine.close()
     return done
 
 
-def _sitting(folder: Path, chance: random.Random, count: int, done: Typed) -> None:
+def _sitting(
+    folder: Path, chance: random.Random, count: int, done: Typed, arguments: Sequence[str]
+) -> None:
     """From one start to its end, which is ours or that of a key that leaves."""
-    options = ["--feed", "sim", "--speed", "60", "--seed", "9", "--db", str(folder / "typed.db"),
-               "--symbols", "BTC/USDT,ETH/USDT,SOL/USDT"]  # fmt: skip
-    env = {"XDG_CONFIG_HOME": str(folder), "XDG_STATE_HOME": str(folder), "DATA_DIR": str(folder)}
+    env = {"XDG_CONFIG_HOME": str(folder / "config"), "XDG_STATE_HOME": str(folder),
+           "DATA_DIR": str(folder)}  # fmt: skip
     where = f"after burst {done.bursts}, start {done.starts}"
-    with Terminal(["-m", "app.main", *options], env=env, folder=folder) as screen:
+    with Terminal(["-m", "app.main", *arguments], env=env, folder=folder) as screen:
         # Before its first frame the terminal itself obeys ctrl+c.
         screen.wait(STARTED, 60.0)
         if chance.random() < 0.5:
-            screen.wait("ACTIVE", 60.0)
+            screen.wait(lambda out: any(state in out for state in _STATES), 60.0)
         last = ""
         while done.bursts < count and screen.process.poll() is None:
             last = _burst(screen, chance)
@@ -78,8 +94,8 @@ def _sitting(folder: Path, chance: random.Random, count: int, done: Typed) -> No
             done.wrong.append(f"{where}: the terminal was left as the program had it")
     for report in folder.glob("**/crash-*.txt"):
         done.wrong.append(f"{where}: {report.read_text(encoding='utf-8')[-1_500:]}")
-    if (folder / "typed.db").exists():
-        with Reader(folder / "typed.db") as reader:
+    if (folder / JOURNAL).exists():
+        with Reader(folder / JOURNAL) as reader:
             told = [event.record for event in reader.events(limit=-1)]
         done.wrong += [f"{where}: {one.text}" for one in told
                        if isinstance(one, Noted) and "engine fault" in one.text]  # fmt: skip

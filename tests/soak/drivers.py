@@ -179,7 +179,7 @@ def _blocked(_: Path, seed: int, count: int) -> Outcome:
 
 
 def _typed(folder: Path, seed: int, count: int) -> Outcome:
-    done = typing.typed(folder, seed, count)
+    done = typing.typed(folder, seed, count, attached=bool(seed % 2))
     return Outcome(done.bursts, done.wrong, f"{done.starts} starts")
 
 
