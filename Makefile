@@ -24,9 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 run: setup
 	$(BIN)/quarterdeck $(ARGS)
 
-# Three at a time on two cores: those that drive a terminal mostly wait for it.
+# Four at a time on two cores: those that drive a terminal mostly wait for it.
 test: setup
-	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 check: setup
 	$(BIN)/ruff check .

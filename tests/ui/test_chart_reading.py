@@ -189,7 +189,7 @@ def test_a_stop_is_drawn_at_each_of_its_prices_for_as_long_as_it_stood() -> None
 
 
 @pytest.mark.parametrize("frame", [Frame.RULE, Frame.NONE])
-@pytest.mark.parametrize("width", range(40, 80))
+@pytest.mark.parametrize("width", range(40, 80, 3))
 def test_without_a_lower_edge_the_legend_stands_behind_the_times(frame: Frame, width: int) -> None:
     chart, bars = drawn(width, 16)
     chart.frame = frame
