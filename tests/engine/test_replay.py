@@ -195,7 +195,7 @@ def test_without_an_edge_strategies_earn_minus_their_costs(tmp_path: Path) -> No
     trades: list[Trade] = []
     for seed in range(2):
         db = tmp_path / f"{seed}.db"
-        run(db, "sim", seed=100 + seed, lasting="30h", timeframe="3m")
+        run(db, "sim", seed=100 + seed, lasting="20h", timeframe="3m")
         with Reader(db) as reader:
             trades += reader.trades(-1)
     by: dict[str, list[tuple[float, float]]] = {}
@@ -203,7 +203,7 @@ def test_without_an_edge_strategies_earn_minus_their_costs(tmp_path: Path) -> No
         worth = float(trade.entry_price * trade.quantity)
         net, fees = float(trade.pnl) / worth * 10_000, float(trade.fees) / worth * 10_000
         by.setdefault(trade.strategy, []).append((net, fees))
-    assert sum(map(len, by.values())) > 50
+    assert sum(map(len, by.values())) > 30
     for strategy, results in by.items():
         n = len(results)
         if n < 10:
