@@ -10,6 +10,7 @@ import os
 import random  # noqa: TID251  the type only; every source is drawn from a seed
 import signal
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,14 +55,15 @@ def typed(folder: Path, seed: int, count: int, attached: bool = False) -> Typed:
     """
     done = Typed()
     chance = source(seed, "typist")
-    engine = Served(folder, OPTIONS, JOURNAL) if attached else None
-    while done.bursts < count and not done.wrong:
-        done.starts += 1
-        _sitting(folder, chance, count, done, ["attach"] if attached else OPTIONS)
-        if engine is not None and engine.process.poll() is not None:
-            done.wrong.append(f"the engine ended with {engine.process.returncode}")
-    if engine is not None:
-        engine.close()
+    with ExitStack() as stack:
+        engine = Served(folder, OPTIONS, JOURNAL) if attached else None
+        if engine is not None:
+            stack.callback(engine.close)
+        while done.bursts < count and not done.wrong:
+            done.starts += 1
+            _sitting(folder, chance, count, done, ["attach"] if attached else OPTIONS)
+            if engine is not None and engine.process.poll() is not None:
+                done.wrong.append(f"the engine ended with {engine.process.returncode}")
     return done
 
 
