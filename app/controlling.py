@@ -178,8 +178,11 @@ class Controlling:
             self.deck.say("leaving when every position is closed; q leaves before", "warn")
 
     def see(self, snapshot: Snapshot) -> None:
-        """Leave as soon as a flatten that was to be followed by it has closed everything."""
-        if not self._leaves_when_flat or snapshot.positions:
+        """Leave as soon as a flatten that was to be followed by it has closed all that it can.
+
+        DUST is what no order closes: waiting for it would be waiting for a better price.
+        """
+        if not self._leaves_when_flat or any(not view.dust for view in snapshot.positions):
             return
         if not any(order.state.live for order in snapshot.orders):
             self._leaves_when_flat = False

@@ -120,7 +120,7 @@ def prices_of(values: Any, tick: float) -> tuple[float, int, bytes]:
     floats = np.ascontiguousarray(values, dtype=np.float64) + 0.0
     digits = len(f"{tick:.10f}".rstrip("0").partition(".")[2])
     scale = 10.0**digits
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):  # a tick too small for its digits divides by zero
         # A float that is the nearest to a decimal is the quotient of two whole numbers.
         parts = np.rint(floats * scale)
         counts = np.rint(parts / np.rint(tick * scale))

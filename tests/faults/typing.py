@@ -27,7 +27,7 @@ MARKS = ("\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[H", "\x1b[F", "\x1b[5~", 
          "\x1b[3~", "\x1b[Z", "\x1bOP", "\x1b[15~", "\x1b", "\r", "\t", "\x7f")  # fmt: skip
 CONTROLS = "".join(chr(code) for code in range(1, 27) if chr(code) not in "\x1a")
 """ctrl+a to ctrl+y; ctrl+z stops a program under a shell, and here nobody would wake it."""
-HOSTILE = ("\x1b]52;c;AAAA\x07", "[@click=app.quit]x[/]", "‮\u200b", "'; DROP TABLE events;--",
+HOSTILE = ("\x1b]52;c;AAAA\x07", "[@click=app.quit]x[/]", "\u202e\u200b", "'; DROP TABLE events;--",
            "\x1b[2J", "%s%n", "9" * 400, "💥" * 50, "\x00\x9b31m")  # fmt: skip
 OPTIONS = ("--feed", "sim", "--speed", "60", "--seed", "9",
            "--symbols", "BTC/USDT,ETH/USDT,SOL/USDT")  # fmt: skip

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from textual import events
 
 from app.modal import Once
 from engine.core.commands import Flatten, Pause
 from tests.ui.deck import Deck, drive
+from tests.ui.fakehub import world
 
 WORDS = ("Pause entries and quit", "Flatten and quit", "Quit", "Cancel")
 
@@ -63,6 +65,23 @@ def test_flatten_and_quit_leaves_only_when_every_position_is_closed() -> None:
         assert not left(deck), "the exits have not filled"
         assert "leaving when every position is closed" in deck.message
         deck.hub.change(positions=(), orders=())
+        await deck.look()
+        assert left(deck)
+
+    drive(script)
+
+
+def test_flatten_and_quit_does_not_wait_for_what_no_order_can_close() -> None:
+    async def script(deck: Deck) -> None:
+        await deck.press("q", "f")
+        await deck.write("FLATTEN")
+        await deck.press("enter")
+        held = world().positions[0]
+        deck.hub.change(positions=(held,), orders=())
+        await deck.look()
+        assert not left(deck)
+        dust = msgspec.structs.replace(held, dust="worth less than the venue's least order")
+        deck.hub.change(positions=(dust,))
         await deck.look()
         assert left(deck)
 

@@ -49,6 +49,13 @@ def test_prices_on_the_grid_are_kept_as_steps(ticks: list[int], digits: int) -> 
     assert prices_from(kept) == values
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("tick", [1e-12, 3e-11, 0.01])
+def test_a_tick_below_the_digits_of_a_grid_keeps_the_prices_as_they_are(tick: float) -> None:
+    values = [1.5e-11, 2.5e-11, 0.25]
+    assert prices_from(prices_of(values, tick)) == values
+
+
 def test_a_row_of_floats_keeps_nan_and_what_looked_back() -> None:
     row = np.array([1.5, math.nan, -0.0, 1e-300, 7.0])
     before = np.array([1.25, 3.0, math.nan, 1e300, 7.0])
